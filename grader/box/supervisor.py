@@ -1,0 +1,442 @@
+"""The box's first process: accepts the judge's requests and forks a process for each of them.
+
+One connection from the judge is the control connection: `hello`, `reset`, `read`, `list`, `write`,
+`end`, `kill` and `log` are answered there. Every other connection opens a session: one forked
+process that works for the judge until it ends or is killed. The supervisor never runs learner code.
+"""
+
+import contextlib
+import ctypes
+import dataclasses
+import functools
+import importlib
+import os
+import pathlib
+import resource
+import secrets
+import selectors
+import shutil
+import signal
+import socket
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+from grader import wire
+from grader.box import tasks
+from grader.errors import WireError
+
+_GREETING_SECONDS = 5.0
+_WAIT_FOR_JUDGE_SECONDS = 60.0
+_PR_SET_DUMPABLE = 4
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+@dataclasses.dataclass
+class _Session:
+    """One forked process. Its end is told on the control connection, by its number."""
+
+    number: int
+    pid: int
+    connection: socket.socket
+    pipes: dict[int, bytearray]
+    stdout: int
+    stderr: int
+    output_left: int
+    flooded: bool = False
+    end: dict[str, Any] | None = None
+
+
+class Supervisor:
+    """Serves one judge on `port`; everything that learner code may write lies below `home`."""
+
+    def __init__(self, port: int, home: pathlib.Path, token: str, *, limit_processes: bool) -> None:
+        self._token = token
+        self._home = home
+        self._root = home / "submission"
+        self._scratch = home / "scratch"
+        self._limit_processes = limit_processes
+        self._limits: dict[str, int] = {}
+        self._sessions: dict[int, _Session] = {}
+        self._ooms = _oom_kills()
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self._selector = selectors.DefaultSelector()
+        # As the first process of its own PID namespace nothing inside can signal the supervisor,
+        # and it may end everything else at one blow. Anywhere else that would hit the whole user.
+        self._owns_namespace = os.getpid() == 1
+        os.environ.update(tasks.THREAD_LIMITS)
+        _set_dumpable(False)
+
+    def serve(self) -> Callable[[], object] | None:
+        """Works until the judge hangs up; then None. In a forked child: what the child must do."""
+        self._listener.settimeout(_WAIT_FOR_JUDGE_SECONDS)
+        self._control = self._accept()
+        if self._control is None:
+            return None
+        wakeup, wakeup_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.set_wakeup_fd(wakeup_writer, warn_on_full_buffer=False)
+        self._selector.register(self._control, selectors.EVENT_READ)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(wakeup, selectors.EVENT_READ)
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._control:
+                    try:
+                        request = wire.receive(self._control)
+                        wire.send(self._control, self._answer(request))
+                    except (EOFError, OSError):
+                        self._sweep()
+                        return None
+                elif key.fileobj is self._listener:
+                    task = self._open_session()
+                    if task is not None:
+                        signal.set_wakeup_fd(-1)
+                        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                        return task
+                elif key.fd == wakeup:
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(wakeup, 4096)
+                    self._reap()
+                else:
+                    self._drain(key.data, key.fd)
+
+    def _accept(self) -> socket.socket | None:
+        """The next connection that knows the token, or None."""
+        with contextlib.suppress(OSError, EOFError, WireError):
+            connection, _ = self._listener.accept()
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            greeting = wire.receive(connection, time.monotonic() + _GREETING_SECONDS)
+            connection.settimeout(None)
+            if isinstance(greeting, str) and secrets.compare_digest(greeting, self._token):
+                return connection
+            connection.close()
+        return None
+
+    # --- the control connection -------------------------------------------------------------
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            operation = getattr(self, "_do_" + request.pop("do"))
+            return {"value": operation(**request)}
+        except Exception as error:
+            return {"error": f"{type(error).__name__}: {error}"}
+
+    def _do_hello(self, limits: dict[str, int], preload: list[str]) -> str:
+        self._limits = limits
+        for module in preload:
+            importlib.import_module(module)
+        return sys.version.split()[0]
+
+    def _do_reset(self, files: dict[str, bytes]) -> str:
+        """Ends every process, empties every folder, lays the submission anew, read-only."""
+        self._sweep()
+        for session in list(self._sessions.values()):
+            self._forget(session)
+        self._ooms = _oom_kills()
+        _empty(self._home)
+        if self._owns_namespace:
+            _empty(pathlib.Path("/dev/shm"))
+        for folder in (self._root, self._scratch, self._home / "tmp"):
+            folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            _write(self._root, name, content)
+        for path in sorted(self._root.rglob("*"), reverse=True):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        self._root.chmod(0o555)
+        return str(self._root)
+
+    def _do_write(self, files: dict[str, bytes]) -> None:
+        for name, content in files.items():
+            _write(self._scratch, name, content)
+
+    def _do_read(self, name: str) -> bytes | None:
+        """A file of the scratch folder; None where there is no regular file."""
+        try:
+            # Learner code may have put a FIFO or a device there: never wait for it.
+            descriptor = os.open(self._scratch / name, os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            return None
+        with open(descriptor, "rb") as stream:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                return None
+            return stream.read(wire.MAX_MESSAGE // 2)
+
+    def _do_list(self, folder: str) -> list[str]:
+        found: list[str] = []
+        for parent, _, names in os.walk(self._scratch / folder):
+            for name in names:
+                path = os.path.relpath(os.path.join(parent, name), self._scratch)
+                found.append(path.encode("utf-8", "backslashreplace").decode())
+                if len(found) >= 10_000:
+                    return sorted(found)
+        return sorted(found)
+
+    def _do_kill(self, number: int) -> None:
+        self._signal(self._sessions[number])
+
+    def _do_end(self, number: int) -> dict[str, Any] | None:
+        """How a session ended, or None while it runs."""
+        self._reap()
+        session = self._sessions[number]
+        return session.end and {**session.end, **self._do_log(number)}
+
+    def _do_log(self, number: int) -> dict[str, bytes]:
+        session = self._sessions[number]
+        for pipe in list(session.pipes):
+            self._drain(session, pipe)
+        return {
+            "stdout": bytes(session.pipes[session.stdout]),
+            "stderr": bytes(session.pipes[session.stderr]),
+        }
+
+    # --- sessions ---------------------------------------------------------------------------
+
+    def _open_session(self) -> Callable[[], object] | None:
+        connection = self._accept()
+        if connection is None:
+            return None
+        try:
+            request = wire.receive(connection, time.monotonic() + _GREETING_SECONDS)
+        except (OSError, EOFError, WireError):
+            connection.close()
+            return None
+        connection.settimeout(None)
+        stdout, stdout_writer = os.pipe2(os.O_CLOEXEC)
+        stderr, stderr_writer = os.pipe2(os.O_CLOEXEC)
+        pid = self._fork()
+        if pid == 0:
+            return self._become(request, connection, stdout_writer, stderr_writer)
+        os.close(stdout_writer)
+        os.close(stderr_writer)
+        session = _Session(
+            request["number"],
+            pid,
+            connection,
+            {stdout: bytearray(), stderr: bytearray()},
+            stdout,
+            stderr,
+            self._limits["output_kb"] * 1024,
+        )
+        self._sessions[session.number] = session
+        for pipe in session.pipes:
+            os.set_blocking(pipe, False)
+            self._selector.register(pipe, selectors.EVENT_READ, session)
+        return None
+
+    def _fork(self) -> int:
+        try:
+            return os.fork()
+        except BlockingIOError:
+            # Processes that an earlier request left behind have used up the limit.
+            self._sweep()
+            return os.fork()
+
+    def _become(
+        self, request: dict[str, Any], connection: socket.socket, stdout: int, stderr: int
+    ) -> Callable[[], object]:
+        """In the child: gives up all that is the supervisor's, and returns the task."""
+        os.setsid()
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)
+        with tempfile.TemporaryFile(dir=self._home / "tmp") as stdin:
+            stdin.write(request.get("stdin", b""))
+            stdin.seek(0)
+            os.dup2(stdin.fileno(), 0)
+        own = connection.fileno()
+        os.dup2(own, 3)
+        connection.detach()
+        os.closerange(4, 65536)
+        self._listener.detach()
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self._home / "tmp"),
+            "TMPDIR": str(self._home / "tmp"),
+            "LANG": "C.UTF-8",
+            "PYTHONPATH": str(self._root),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+            **tasks.THREAD_LIMITS,
+            **request.get("env", {}),
+        }
+        os.environ.clear()
+        os.environ.update(environment)
+        tempfile.tempdir = None
+        os.chdir(self._scratch)
+        self._restrict()
+        kind = request["kind"]
+        if kind == "call":
+            return functools.partial(tasks.answer_calls, socket.socket(fileno=3), self._root)
+        if kind == "serve":
+            return functools.partial(
+                tasks.serve,
+                socket.socket(fileno=3),
+                self._root,
+                request["target"],
+                request["workers"],
+            )
+        os.close(3)
+        return functools.partial(tasks.run, self._root, request["argv"], fresh=request["fresh"])
+
+    def _restrict(self) -> None:
+        """Limits that hold for the child and all its offspring, whatever engine is outside."""
+        memory = self._limits["memory_mb"] * 1024 * 1024 + _data_bytes()
+        cpu = self._limits["cpu_seconds"]
+        limits = {
+            resource.RLIMIT_CORE: (0, 0),
+            resource.RLIMIT_CPU: (cpu, cpu + 1),
+            resource.RLIMIT_DATA: (memory, memory),
+            resource.RLIMIT_FSIZE: (self._limits["disk_mb"] * 1024 * 1024,) * 2,
+            resource.RLIMIT_NOFILE: (1024, 1024),
+        }
+        if self._limit_processes:
+            limits[resource.RLIMIT_NPROC] = (self._limits["processes"],) * 2
+        for kind, (soft, hard) in limits.items():
+            _, most = resource.getrlimit(kind)
+            if most != resource.RLIM_INFINITY:
+                soft, hard = min(soft, most), min(hard, most)
+            resource.setrlimit(kind, (soft, hard))
+        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        _set_dumpable(True)
+        with contextlib.suppress(OSError):
+            # When memory runs out, the learner's process goes first and the supervisor stays.
+            pathlib.Path("/proc/self/oom_score_adj").write_text("1000")
+        if numpy := sys.modules.get("numpy"):
+            # Forks share numpy's legacy generator; a new interpreter would seed it afresh.
+            numpy.random.seed()
+
+    def _drain(self, session: _Session, pipe: int) -> None:
+        while True:
+            try:
+                data = os.read(pipe, 65536)
+            except (BlockingIOError, OSError):
+                return
+            if not data:
+                with contextlib.suppress(KeyError):
+                    self._selector.unregister(pipe)
+                return
+            session.pipes[pipe] += data[: max(session.output_left, 0)]
+            session.output_left -= len(data)
+            if session.output_left < 0 and not session.flooded:
+                session.flooded = True
+                self._signal(session)
+                return
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for session in self._sessions.values():
+                if session.pid == pid:
+                    self._finish(session, status, usage)
+
+    def _finish(self, session: _Session, status: int, usage: resource.struct_rusage) -> None:
+        code = os.waitstatus_to_exitcode(status)
+        reason = None
+        if session.flooded:
+            reason = "output"
+        elif code == -signal.SIGXCPU:
+            reason = "cpu"
+        elif code == tasks.EXIT_OUT_OF_MEMORY or _oom_kills() > self._ooms:
+            reason = "memory"
+        session.end = {"code": code, "reason": reason, "cpu": usage.ru_utime + usage.ru_stime}
+        for pipe in session.pipes:
+            self._drain(session, pipe)
+        # A daemon that the session left behind may hold a copy: closing alone would tell nobody.
+        with contextlib.suppress(OSError):
+            session.connection.shutdown(socket.SHUT_RDWR)
+        session.connection.close()
+
+    def _forget(self, session: _Session) -> None:
+        for pipe in session.pipes:
+            with contextlib.suppress(KeyError):
+                self._selector.unregister(pipe)
+            os.close(pipe)
+        session.connection.close()
+        del self._sessions[session.number]
+
+    def _signal(self, session: _Session) -> None:
+        if session.end is None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(session.pid, signal.SIGKILL)
+
+    def _sweep(self) -> None:
+        """Ends every process but this one."""
+        for _ in range(200):
+            for session in self._sessions.values():
+                self._signal(session)
+            if self._owns_namespace:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(-1, signal.SIGKILL)
+            self._reap()
+            if not self._others():
+                return
+            time.sleep(0.005)
+
+    def _others(self) -> bool:
+        if not self._owns_namespace:
+            return any(session.end is None for session in self._sessions.values())
+        return any(name.isdigit() and name != "1" for name in os.listdir("/proc"))
+
+
+def _write(folder: pathlib.Path, name: str, content: bytes) -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+
+
+def _empty(folder: pathlib.Path) -> None:
+    """Removes all below `folder`, whatever modes learner code has left."""
+    if not folder.is_dir():
+        return
+    for parent, names, _ in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                if not os.path.islink(os.path.join(parent, name)):
+                    os.chmod(os.path.join(parent, name), 0o700)
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(entry.path)
+
+
+def _oom_kills() -> int:
+    """How often the kernel has killed for memory in this control group, where that can be read."""
+    for path, key in (
+        ("/sys/fs/cgroup/memory.events", "oom_kill "),
+        ("/sys/fs/cgroup/memory/memory.oom_control", "oom_kill "),
+    ):
+        with contextlib.suppress(OSError, ValueError):
+            for line in pathlib.Path(path).read_text().splitlines():
+                if line.startswith(key):
+                    return int(line.removeprefix(key))
+    return 0
+
+
+def _data_bytes() -> int:
+    """What this process holds already, by RLIMIT_DATA's way of counting."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def _prctl(option: int, value: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+
+
+def _set_dumpable(on: bool) -> None:
+    """A process that is not dumpable keeps its memory and descriptors from its own user, too."""
+    _prctl(_PR_SET_DUMPABLE, int(on))

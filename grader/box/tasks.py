@@ -1,0 +1,160 @@
+"""What the box's forked processes do: answer calls, serve an application, run a command.
+
+From here on learner code shares the process, so nothing here is trusted by the judge.
+"""
+
+import functools
+import importlib
+import os
+import pathlib
+import runpy
+import socket
+import sys
+import traceback
+from collections.abc import Iterable
+from typing import Any
+
+from grader import wire
+from grader.errors import WireError
+
+#: How a warm Python process says that it ran out of memory; sysexits.h and shells leave it free.
+EXIT_OUT_OF_MEMORY = 117
+#: One thread each: a box has few processors, and forks do not carry thread pools along.
+THREAD_LIMITS = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
+)
+_MAX_TEXT = 2000
+_HERE = str(pathlib.Path(__file__).parent)
+
+
+def answer_calls(connection: socket.socket, root: pathlib.Path) -> None:
+    """Answers `call` and `method` requests of one behaviour until the judge hangs up."""
+    sys.path.insert(0, str(root))
+    kept: list[Any] = []
+    while True:
+        try:
+            request = wire.receive(connection)
+        except (EOFError, OSError):
+            return
+        answer: dict[str, Any] = {"id": request["id"]}
+        try:
+            value = _perform(request, kept)
+            if request["keep"]:
+                kept.append(value)
+                value = len(kept) - 1
+            wire.send(connection, {**answer, "value": value})
+        except WireError as error:
+            wire.send(connection, {**answer, "unfit": str(error)})
+        except BaseException as error:  # sys.exit in learner code ends the call, not the box
+            wire.send(connection, {**answer, "raised": describe(error, root)})
+
+
+def _perform(request: dict[str, Any], kept: list[Any]) -> Any:
+    if request["handle"] is None:
+        function = _resolve(request["target"])
+    else:
+        function = getattr(kept[request["handle"]], request["target"])
+        if request["get"]:
+            return function
+    return function(*request["args"], **request["kwargs"])
+
+
+def _resolve(target: str) -> Any:
+    """What "module:name" or "module:name.attribute" names."""
+    module, _, names = target.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in names.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def describe(error: BaseException, root: pathlib.Path) -> dict[str, Any]:
+    """An exception as plain data: type, message, and where in the submission it happened."""
+    try:
+        message = str(error)
+    except Exception:
+        message = "(its message could not be made)"
+    where = ""
+    for step in traceback.extract_tb(error.__traceback__):
+        if step.filename.startswith(str(root)):
+            where = f"{os.path.relpath(step.filename, root)}, line {step.lineno}"
+    if isinstance(error, SyntaxError) and str(error.filename).startswith(str(root)):
+        message = str(error.msg)
+        where = f"{os.path.relpath(str(error.filename), root)}, line {error.lineno}"
+    return {"type": type(error).__name__[:200], "message": message[:_MAX_TEXT], "where": where}
+
+
+def serve(connection: socket.socket, root: pathlib.Path, target: Any, workers: int) -> None:
+    """Serves `target` ("module:app" or a command for $PORT) and tells the judge its port."""
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    if isinstance(target, str) and workers == 1:
+        wire.send(connection, {"port": port})
+        connection.close()
+        _guard(root, functools.partial(_uvicorn, root, target, listener))
+        return
+    listener.close()
+    wire.send(connection, {"port": port})
+    connection.close()
+    os.environ["PORT"] = str(port)
+    if isinstance(target, str):
+        target = ["python", "-m", "uvicorn", target, "--host", "127.0.0.1", "--port", str(port),
+                  "--workers", str(workers), "--log-level", "warning"]  # fmt: skip
+    run(root, target, fresh=True)
+
+
+def _uvicorn(root: pathlib.Path, target: str, listener: socket.socket) -> None:
+    import uvicorn
+
+    sys.path.insert(0, str(root))
+    config = uvicorn.Config(_resolve(target), log_level="warning", timeout_graceful_shutdown=1)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def run(root: pathlib.Path, argv: list[str], *, fresh: bool) -> None:
+    """Runs a command. `python -m module` and `python script` go on in this warm interpreter."""
+    if argv[0] == "python" and not fresh:
+        match argv[1:]:
+            case ["-m", module, *_]:
+                sys.argv = argv[2:]
+                sys.path[:0] = [os.getcwd(), str(root)]
+                _guard(root, lambda: runpy.run_module(module, run_name="__main__", alter_sys=True))
+                return
+            case [script, *_] if not script.startswith("-"):
+                sys.argv = argv[1:]
+                sys.path[:0] = [str(pathlib.Path(script).resolve().parent), str(root)]
+                _guard(root, lambda: runpy.run_path(script, run_name="__main__"))
+                return
+    program = sys.executable if argv[0] == "python" else argv[0]
+    try:
+        os.execvp(program, [program, *argv[1:]])
+    except OSError as error:
+        print(f"{argv[0]}: {error.strerror}", file=sys.stderr)
+        sys.exit(127)
+
+
+def _guard(root: pathlib.Path, work: Any) -> None:
+    """Does `work`; what it raises is told as Python would, without the box's own frames."""
+    try:
+        work()
+    except SystemExit:
+        raise
+    except MemoryError:
+        print("MemoryError", file=sys.stderr)
+        sys.exit(EXIT_OUT_OF_MEMORY)
+    except BaseException as error:
+        print("".join(_without_box(traceback.TracebackException.from_exception(error))),
+              file=sys.stderr)  # fmt: skip
+        sys.exit(1)
+
+
+def _without_box(report: traceback.TracebackException) -> Iterable[str]:
+    foreign = [
+        step
+        for step in report.stack
+        if not step.filename.startswith((_HERE, "<frozen runpy", "<frozen importlib"))
+    ]
+    report.stack = traceback.StackSummary.from_list(foreign)
+    return report.format()

@@ -1,0 +1,286 @@
+"""What katas exist, and what each of them declares."""
+
+import ast
+import dataclasses
+import difflib
+import functools
+import pathlib
+import re
+import tomllib
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import pydantic
+
+from grader.errors import CatalogError, UsageError
+
+_Positive = Annotated[int, pydantic.Field(gt=0)]
+_Id = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+_Text = Annotated[str, pydantic.Field(min_length=1)]
+#: In a kata's README: one list item for each promise, beginning with the behaviour's id.
+_PROMISE = re.compile(r"^[-*] `([a-z0-9-]+)`", re.MULTILINE)
+_HINT = re.compile(
+    r"<details>\s*<summary>\s*Hint \d[^<]*</summary>\s*(.*?)\s*</details>", re.DOTALL
+)
+
+
+#: What the box's own interpreter may take with the libraries that it keeps warm, in MB.
+WARM_MB = 320
+
+
+class _Model(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class Limits(_Model):
+    """What one grading may use. Units are in the names."""
+
+    wall_seconds: _Positive = 60
+    behaviour_seconds: _Positive = 10
+    cpu_seconds: _Positive = 30
+    memory_mb: Annotated[int, pydantic.Field(ge=64)] = 768
+    processes: Annotated[int, pydantic.Field(ge=4)] = 64
+    disk_mb: _Positive = 64
+    output_kb: _Positive = 1024
+
+    @property
+    def box_memory_mb(self) -> int:
+        """The whole box: learner code, its files in memory, the warm interpreter beside it."""
+        return self.memory_mb + self.disk_mb + WARM_MB
+
+
+class Behaviour(_Model):
+    """One hidden thing that must hold; its test is `test_` and the id with underscores."""
+
+    id: _Id
+    sentence: _Text
+    group: _Text
+    points: _Positive = 1
+
+
+class _Contract(_Model):
+    """kata.toml."""
+
+    title: _Text
+    pillar: Annotated[int, pydantic.Field(ge=1, le=7)]
+    level: Annotated[int, pydantic.Field(ge=1, le=3)]
+    minutes: _Positive
+    concepts: Annotated[list[_Text], pydantic.Field(min_length=1)]
+    editable: Annotated[list[_Text], pydantic.Field(min_length=1)]
+    starter: str
+    preload: list[_Text] = []
+    limits: Limits = Limits()
+    behaviours: Annotated[list[Behaviour], pydantic.Field(min_length=1)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrong:
+    """A plausible wrong answer, and the behaviours at which it must fail."""
+
+    attempt: str
+    fails: Sequence[str]
+
+
+@dataclasses.dataclass(frozen=True)
+class Kata:
+    """One kata: the learner's folder and, where it is present, the solutions' folder."""
+
+    name: str  # "03-llms-embeddings-retrieval/flaky-provider"
+    folder: pathlib.Path
+    solutions: pathlib.Path
+    contract: _Contract
+
+    @property
+    def short_name(self) -> str:
+        return self.name.partition("/")[2]
+
+    @property
+    def limits(self) -> Limits:
+        return self.contract.limits
+
+    @property
+    def behaviours(self) -> Sequence[Behaviour]:
+        return self.contract.behaviours
+
+    @property
+    def required_files(self) -> list[str]:
+        """The editable paths that a submission must have."""
+        return [path for path in self.contract.editable if not _is_glob(path)]
+
+    def is_editable(self, path: str) -> bool:
+        return any(_matches(pattern, path) for pattern in self.contract.editable)
+
+    @property
+    def readme(self) -> str:
+        return (self.folder / "README.md").read_text("utf-8")
+
+    @property
+    def promises(self) -> list[str]:
+        """Ids of the behaviours that the README's section "What must hold" promises."""
+        _, _, rest = self.readme.partition("\n## What must hold")
+        return _PROMISE.findall(rest.partition("\n## ")[0])
+
+    @property
+    def hints(self) -> list[str]:
+        return _HINT.findall(self.readme)
+
+    def hidden_tests(self) -> dict[str, bytes]:
+        """The files of hidden/. Raises `CatalogError` unless they test exactly what is declared."""
+        folder = self.solutions / "hidden"
+        if not folder.is_dir():
+            raise CatalogError(
+                f"{self.name}: this copy has no hidden tests ({folder} is missing); "
+                "grade with a full clone"
+            )
+        files = {
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and "__pycache__" not in path.parts
+        }
+        _check_tests(self, folder, files)
+        return files
+
+    def wrong(self) -> dict[str, Wrong]:
+        """The wrong answers of solutions.toml by name."""
+        return {
+            name: Wrong(entry["attempt"], entry["fails"])
+            for name, entry in self._solutions("wrong", {"attempt", "fails"}).items()
+        }
+
+    def also_right(self) -> dict[str, str]:
+        """The alternative right answers of solutions.toml: their approach by name."""
+        entries = self._solutions("also_right", {"approach"})
+        return {name: entry["approach"] for name, entry in entries.items()}
+
+    def _solutions(self, kind: str, keys: set[str]) -> dict[str, dict[str, Any]]:
+        path = self.solutions / "solutions.toml"
+        entries: dict[str, dict[str, Any]] = _read_toml(path).get(kind, {})
+        folders = self.solutions / kind
+        present = {folder.name for folder in folders.iterdir()} if folders.is_dir() else set()
+        if present != set(entries):
+            differing = ", ".join(sorted(present ^ set(entries)))
+            raise CatalogError(f"{path}: [{kind}.…] and {folders} differ in {differing}")
+        for name, entry in entries.items():
+            if set(entry) != keys:
+                raise CatalogError(f"{path}: [{kind}.{name}] needs exactly: {', '.join(keys)}")
+            known = {behaviour.id for behaviour in self.behaviours}
+            if unknown := set(entry.get("fails", known)) - known or not entry.get("fails", known):
+                raise CatalogError(
+                    f"{path}: [{kind}.{name}] fails = …: name behaviours of {self.name} ({unknown})"
+                )
+        return entries
+
+
+class Catalog:
+    """The katas below a repository's root, in the order of the path."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self.root = root
+
+    @classmethod
+    def find(cls, start: pathlib.Path) -> "Catalog":
+        """The catalogue of the repository around `start`, or else around this package."""
+        for folder in (start, *start.parents, *pathlib.Path(__file__).resolve().parents):
+            if (folder / "katas").is_dir() and (folder / "pyproject.toml").is_file():
+                return cls(folder)
+        raise UsageError(f"no folder katas/ in {start} or above; start from a clone's folder")
+
+    @functools.cached_property
+    def katas(self) -> list[Kata]:
+        """All katas. Raises `CatalogError` for the first whose kata.toml is wrong."""
+        paths = sorted((self.root / "katas").glob("*/*/kata.toml"))
+        return sorted(
+            (self._load(path) for path in paths),
+            key=lambda kata: (kata.contract.level, kata.name),
+        )
+
+    def get(self, name: str) -> Kata:
+        """A kata by its full or short name. Raises `UsageError` with the nearest names."""
+        wanted = name.replace("\\", "/").strip("/").removeprefix("katas/")
+        for kata in self.katas:
+            if wanted in (kata.name, kata.short_name):
+                return kata
+        known = [kata.short_name for kata in self.katas]
+        nearest = difflib.get_close_matches(wanted.rpartition("/")[2], known, 3, 0.4) or known
+        raise UsageError(f"there is no kata {name!r}; did you mean {' or '.join(nearest)}?")
+
+    def _load(self, path: pathlib.Path) -> Kata:
+        document = _read_toml(path)
+        try:
+            contract = _Contract.model_validate(document)
+        except pydantic.ValidationError as error:
+            raise CatalogError(_explain(path, error)) from None
+        folder = path.parent
+        name = f"{folder.parent.name}/{folder.name}"
+        if folder.parent.name.partition("-")[0] != f"{contract.pillar:02}":
+            raise CatalogError(f"{path}: pillar = {contract.pillar}: the folder says otherwise")
+        ids = [behaviour.id for behaviour in contract.behaviours]
+        if twice := {id for id in ids if ids.count(id) > 1}:
+            raise CatalogError(f"{path}: behaviours: declared twice: {', '.join(twice)}")
+        return Kata(name, folder, self.root / "solutions" / name, contract)
+
+
+def _read_toml(path: pathlib.Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise CatalogError(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogError(f"{path} is not TOML: {error}") from None
+
+
+def _explain(path: pathlib.Path, error: pydantic.ValidationError) -> str:
+    """Every error of a kata.toml: file, key, and how to mend it."""
+    lines = []
+    for problem in error.errors():
+        key = ".".join(str(part) for part in problem["loc"])
+        fix = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
+        if problem["type"] == "extra_forbidden":
+            known = [*_Contract.model_fields, *Limits.model_fields, *Behaviour.model_fields]
+            near = difflib.get_close_matches(str(problem["loc"][-1]), known, 1)
+            fix = "there is no such key" + (f"; did you mean {near[0]}?" if near else "; remove it")
+        elif problem["type"] == "missing":
+            fix = "is missing; add it (CONTRIBUTING.md shows a whole kata.toml)"
+        else:
+            fix += f" (it is {problem['input']!r})"
+        lines.append(f"{path}: {key}: {fix}")
+    return "\n".join(lines)
+
+
+def _check_tests(kata: Kata, folder: pathlib.Path, files: dict[str, bytes]) -> None:
+    tests: list[str] = []
+    for name, content in files.items():
+        if not name.endswith(".py"):
+            continue
+        try:
+            tree = ast.parse(content, name)
+        except SyntaxError as error:
+            raise CatalogError(f"{folder / name}: line {error.lineno}: {error.msg}") from None
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                tests.append(node.name.removeprefix("test_").replace("_", "-"))
+            if isinstance(node, ast.Assert) and node.msg is None:
+                raise CatalogError(
+                    f"{folder / name}: line {node.lineno}: an assert without a message teaches "
+                    "nothing; use expect(…, observed=…, expected=…)"
+                )
+    declared = {behaviour.id for behaviour in kata.behaviours}
+    for problem, ids in (
+        ("is declared in kata.toml but not tested; add its test", declared - set(tests)),
+        ("is tested but not declared in kata.toml; declare it", set(tests) - declared),
+        ("is tested twice; keep one test", {id for id in tests if tests.count(id) > 1}),
+    ):
+        if ids:
+            raise CatalogError(f"{folder}: behaviour {', '.join(sorted(ids))} {problem}")
+
+
+def _is_glob(pattern: str) -> bool:
+    return any(sign in pattern for sign in "*?[")
+
+
+def _matches(pattern: str, path: str) -> bool:
+    """Glob matching on whole paths: `*` stays within a folder, `**/` spans any number of them."""
+    expression = ""
+    for part in re.split(r"(\*\*/|\*|\?)", pattern):
+        expression += {"**/": "(?:[^/]+/)*", "*": "[^/]*", "?": "[^/]"}.get(part, re.escape(part))
+    return re.fullmatch(expression, path) is not None

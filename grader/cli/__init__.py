@@ -1,0 +1,261 @@
+"""The commands. Nothing else in the package prints."""
+
+import os
+import pathlib
+import platform
+import signal
+import sys
+
+import click
+
+from grader import __version__, grading, upstreams
+from grader import verify as verifying
+from grader.catalog import Catalog, Kata
+from grader.cli import screen
+from grader.engines import ENGINES, choose
+from grader.engines.base import Engine
+from grader.errors import GraderError, RefusedSubmission, UsageError
+from grader.grading import Task
+from grader.submission import collect, is_changed
+from grader.verdict import BehaviourResult, Outcome, Verdict
+
+PASSED, NOT_PASSED, USAGE, TROUBLE, INTERRUPTED = 0, 1, 2, 4, 130
+
+_engine = click.option(
+    "--engine", "engine_name", default="auto", metavar="NAME",
+    help="auto, docker, bubblewrap or process (no isolation). [default: auto]",
+)  # fmt: skip
+_jobs = click.option(
+    "-j", "--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1,
+    help="Gradings at once. [default: the number of processors]",
+)  # fmt: skip
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="kata")
+def kata() -> None:
+    """Hands-on katas for AI engineers: repair the code, let the grader judge it."""
+
+
+@kata.command("list")
+def list_katas() -> None:
+    """The katas in the order of the path."""
+    catalog = _catalog()
+    screen.print_list(catalog.katas, {kata.name for kata in catalog.katas if is_changed(kata)})
+
+
+@kata.command()
+@click.argument("name", metavar="KATA")
+@click.option("--hint", type=click.IntRange(1, 3), help="Show only this hint, 1 to 3.")
+def show(name: str, hint: int | None) -> None:
+    """The README of KATA, or one of its hints."""
+    chosen = _catalog().get(name)
+    if hint is None:
+        screen.print_readme(chosen)
+    elif hint <= len(chosen.hints):
+        screen.print_markdown(chosen.hints[hint - 1])
+    else:
+        raise UsageError(f"{chosen.short_name} has {len(chosen.hints)} hints")
+
+
+@kata.command()
+@click.argument("names", metavar="[KATA]...", nargs=-1)
+@click.option("--all", "all_katas", is_flag=True, help="Every kata, changed or not.")
+@click.option(
+    "--from", "folder", type=click.Path(path_type=pathlib.Path), metavar="DIR",
+    help="A submission elsewhere; for several katas, a folder with PILLAR/KATA below it.",
+)  # fmt: skip
+@_engine
+@_jobs
+@click.option("--seed", type=click.IntRange(0), help="Replays a grading's data.")
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON, nothing else.")
+@click.option(
+    "--feedback", type=click.Choice(["full", "titles"]), default="full",
+    help="titles: which behaviours hold, without the observations. [default: full]",
+)  # fmt: skip
+def grade(
+    names: tuple[str, ...],
+    all_katas: bool,
+    folder: pathlib.Path | None,
+    engine_name: str,
+    jobs: int,
+    seed: int | None,
+    as_json: bool,
+    feedback: str,
+) -> None:
+    """Grade your work on KATA (full or short name).
+
+    Without a name: every kata that you have changed, or else the first of the path.
+    Exit code: 0 all passed, 1 not all passed, 2 usage, 4 engine trouble, 130 interrupted.
+    """
+    catalog = _catalog()
+    katas = _chosen(catalog, names, all_katas)
+    submissions = {kata.name: _folder_of(kata, folder, len(katas) == 1) for kata in katas}
+    engine = _choose_engine(engine_name)
+    tasks, verdicts = [], dict[str, Verdict | GraderError]()
+    for kata in katas:
+        try:
+            submission = collect(kata, submissions[kata.name])
+            tasks.append(Task(kata, submission, grading.new_seed() if seed is None else seed))
+        except RefusedSubmission as error:
+            verdicts[kata.name] = grading.refused(kata, engine, str(error))
+    total = sum(len(task.kata.behaviours) for task in tasks)
+    with screen.progress("grading", total) as advance:
+
+        def on_result(task: Task, result: BehaviourResult) -> None:
+            advance(f"{task.kata.short_name}: {result.id}")
+
+        for task, verdict in grading.grade_all(engine, tasks, jobs, on_result):
+            verdicts[task.kata.name] = verdict
+    done = [verdicts[kata.name] for kata in katas]
+    for kata, verdict in zip(katas, done, strict=True):
+        if isinstance(verdict, GraderError):
+            screen.say(f"{kata.name}: {verdict}")
+    graded = [verdict for verdict in done if isinstance(verdict, Verdict)]
+    titles_only = feedback == "titles"
+    if as_json:
+        screen.print_json(graded, single=len(katas) == 1, titles_only=titles_only)
+    else:
+        for verdict in graded:
+            screen.print_verdict(verdict, titles_only=titles_only)
+            if folder is None:
+                screen.print_next_step(verdict, catalog)
+        if len(graded) > 1:
+            screen.print_summary(graded)
+    sys.exit(_exit_code(done))
+
+
+@kata.command()
+@click.argument("names", metavar="[KATA]...", nargs=-1)
+@_engine
+@_jobs
+@click.option("--seeds", type=click.IntRange(1), default=5, help="Seeds per answer. [default: 5]")
+def verify(names: tuple[str, ...], engine_name: str, jobs: int, seeds: int) -> None:
+    """Prove that KATA (or every kata) accepts right answers and rejects wrong ones."""
+    catalog = _catalog()
+    katas = _chosen(catalog, names, all_katas=not names)
+    problems = [problem for kata in katas for problem in verifying.check_words(kata)]
+    if problems:
+        screen.print_problems(problems)
+        sys.exit(NOT_PASSED)
+    engine = _choose_engine(engine_name)
+    drawn = [grading.new_seed() for _ in range(seeds)]
+    total = sum(len(verifying.answers(kata)) for kata in katas) * seeds
+    cells = []
+    with screen.progress("verifying", total) as advance:
+        for cell in verifying.verify(katas, engine, drawn, jobs):
+            cells.append(cell)
+            advance(f"{cell.kata.short_name}: {cell.answer}")
+    for kata in katas:
+        screen.print_matrix(kata, drawn, [cell for cell in cells if cell.kata is kata])
+    problems = verifying.unproven(cells)
+    screen.print_problems(problems)
+    sys.exit(NOT_PASSED if problems or any(cell.broke for cell in cells) else PASSED)
+
+
+@kata.command()
+def doctor() -> None:
+    """Check this machine, and name the command that mends each problem."""
+    catalog = _catalog()
+    rows: list[tuple[str, bool, str]] = [
+        ("Python", sys.version_info >= (3, 11), platform.python_version()),
+        ("katas", bool(catalog.katas), f"{len(catalog.katas)} in {catalog.root}"),
+    ]
+    for name, kind in ENGINES.items():
+        engine = kind()
+        problem = engine.problem()
+        works = "works" if engine.isolated else "works, without isolation"
+        rows.append((f"engine {name}", problem is None, problem or works))
+    screen.print_checks(rows)
+    sys.exit(PASSED if all(row[1] for row in rows[:2]) and any(row[1] for row in rows[2:4])
+             else TROUBLE)  # fmt: skip
+
+
+@kata.command()
+@click.argument("kind", type=click.Choice(["llm", "vendor"]))
+@click.option("--port", type=click.IntRange(0, 65535), default=8900, help="[default: 8900]")
+@click.option("--script", default="", help='For example "429:0.5,hang:2,cut,answer:hello".')
+def upstream(kind: str, port: int, script: str) -> None:
+    """Run a scripted provider by hand: an OpenAI-compatible LLM or a vendor's JSON API.
+
+    Each request takes the next step of the script; the last one repeats for ever.
+    """
+    try:
+        upstreams.serve_forever(kind, port, script, screen.say)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    except OSError as error:
+        raise UsageError(f"port {port} cannot be used: {error.strerror}") from None
+
+
+def main() -> None:
+    """The console script: runs a command and turns errors into words and exit codes."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
+    try:
+        kata(prog_name="kata", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE)
+    except (KeyboardInterrupt, click.Abort):
+        screen.say("interrupted")
+        sys.exit(INTERRUPTED)
+    except GraderError as error:
+        screen.say(str(error))
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(INTERRUPTED)
+
+
+def _interrupt(*_: object) -> None:
+    """The first one ends the grading in good order; more would only disturb the tidying up."""
+    for name in ("SIGINT", "SIGTERM"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _catalog() -> Catalog:
+    return Catalog.find(pathlib.Path.cwd())
+
+
+def _chosen(catalog: Catalog, names: tuple[str, ...], all_katas: bool) -> list[Kata]:
+    if names:
+        return list({kata.name: kata for kata in map(catalog.get, names)}.values())
+    if not catalog.katas:
+        raise UsageError(f"there are no katas in {catalog.root}")
+    changed = [kata for kata in catalog.katas if is_changed(kata)]
+    return catalog.katas if all_katas else changed or catalog.katas[:1]
+
+
+def _folder_of(kata: Kata, folder: pathlib.Path | None, single: bool) -> pathlib.Path:
+    """Where the submission for a kata lies."""
+    if folder is None:
+        return kata.folder
+    for inside in (folder / kata.name / "reference", folder / kata.name):
+        if inside.is_dir():
+            return inside
+    if not single:
+        raise UsageError(f"{folder} holds no {kata.name}; name the one kata that it answers")
+    return folder
+
+
+def _choose_engine(name: str) -> Engine:
+    with screen.waiting("looking for an engine") as step:
+        engine, passed_over = choose(name, step)
+    if passed_over:
+        screen.say(f"grading with {engine.name}, because:")
+        for reason in passed_over:
+            screen.say(f"  {reason}")
+    return engine
+
+
+def _exit_code(done: list[Verdict | GraderError]) -> int:
+    for verdict in done:
+        if isinstance(verdict, GraderError):
+            return verdict.exit_code
+        if verdict.outcome is Outcome.TROUBLE:
+            return TROUBLE
+    passed = all(isinstance(v, Verdict) and v.outcome is Outcome.PASSED for v in done)
+    return PASSED if passed else NOT_PASSED

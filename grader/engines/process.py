@@ -1,0 +1,54 @@
+"""The process engine: no isolation at all, for machines that have neither Docker nor namespaces.
+
+Time and memory limits hold as far as one process can limit another; files, processes and network
+of the user are within reach of learner code.
+"""
+
+import contextlib
+import os
+import pathlib
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+
+from grader.engines import local
+from grader.engines.base import Progress
+
+
+class ProcessEngine:
+    """Judge and box as ordinary processes of the user."""
+
+    name = "process"
+    isolated = False
+    image: str | None = None
+
+    def problem(self) -> str | None:
+        if not hasattr(os, "fork"):
+            return "this system cannot fork processes; install Docker Desktop, or use WSL"
+        return None
+
+    def prepare(self, progress: Progress) -> None:
+        """Nothing to do."""
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[local.LocalSlot]:
+        env = local.environment(str(local.PACKAGE_PARENT))
+        with tempfile.TemporaryDirectory(prefix="kata-", ignore_cleanup_errors=True) as folder:
+            judge = local.spawn(
+                local.judge_command(), env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+            try:
+                yield local.LocalSlot(
+                    judge, lambda _, token: start_box(pathlib.Path(folder), token)
+                )
+            finally:
+                local.end(judge)
+
+
+def start_box(folder: pathlib.Path, token: str) -> tuple[subprocess.Popen[bytes], int]:
+    """A box without walls, at home in `folder`: the process and its port on the loopback."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    env = local.environment(str(local.PACKAGE_PARENT), KATA_BOX_TOKEN=token)
+    return local.spawn(local.box_command(port, str(folder / "box")), env), port

@@ -1,0 +1,281 @@
+"""One submission, one kata, one slot: a verdict."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from grader import __version__
+from grader.catalog import Behaviour, Kata
+from grader.engines.base import Box, Engine, Slot
+from grader.errors import EngineTrouble, GraderError
+from grader.judge.job import Job
+from grader.submission import IGNORED_FOLDERS, Submission, hash_files
+from grader.verdict import BehaviourResult, Cause, Finding, Outcome, Usage, Verdict
+
+_SAMPLE_SECONDS = 0.25
+#: The judge ends by itself within its limits; so much later it counts as gone.
+_BACKSTOP_SECONDS = 15.0
+_TRIES = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A grading to be done."""
+
+    kata: Kata
+    submission: Submission
+    seed: int
+    label: str = ""
+
+
+#: Told of each behaviour as its result arrives.
+OnResult = Callable[[Task, BehaviourResult], None]
+
+
+def new_seed() -> int:
+    """A seed that nobody can foresee. It stands in the verdict, so that it can be replayed."""
+    return secrets.randbelow(2**31)
+
+
+def kata_hash(kata: Kata) -> str:
+    """Hash of what decides a verdict on the kata's side: contract, fixed files, hidden tests."""
+    hidden = {f"hidden/{name}": content for name, content in kata.hidden_tests().items()}
+    contract = (kata.folder / "kata.toml").read_bytes()
+    return hash_files({**fixed_files(kata), **hidden, "kata.toml": contract})
+
+
+def fixed_files(kata: Kata) -> dict[str, bytes]:
+    """The kata's own files that lie beside a submission in the box: data, but no tests or texts."""
+    files = {}
+    for path in sorted(kata.folder.rglob("*")):
+        name = path.relative_to(kata.folder).as_posix()
+        left_out = IGNORED_FOLDERS.intersection(path.relative_to(kata.folder).parts)
+        aside = name in ("kata.toml", "README.md") or name.startswith("tests/")
+        if path.is_file() and not left_out and not aside and not kata.is_editable(name):
+            files[name] = path.read_bytes()
+    return files
+
+
+def job_for(kata: Kata, submission: Submission, seed: int, port: int, token: str) -> Job:
+    """What a judge is told to do, with the box that listens on `port`."""
+    return Job(
+        kata=kata.name,
+        hidden=kata.hidden_tests(),
+        behaviours=[behaviour.id for behaviour in kata.behaviours],
+        files={**fixed_files(kata), **submission.files},
+        submitted=sorted(submission.files),
+        seed=seed,
+        limits=kata.limits.model_dump(),
+        preload=kata.contract.preload,
+        port=port,
+        token=token,
+    )
+
+
+def grade(task: Task, engine: Engine, slot: Slot, on_result: OnResult | None = None) -> Verdict:
+    """Grades once. Raises `EngineTrouble` when judge or box cannot do their work."""
+    kata, limits = task.kata, task.kata.limits
+    started = time.monotonic()
+    slot.tell({"warm": kata.contract.preload})
+    with slot.box(limits) as box:
+        job = job_for(kata, task.submission, task.seed, box.port, box.token)
+        slot.tell(job.as_message())
+        watch = _Watch(kata, box)
+        reports = []
+        for report in _reports(slot, watch, started):
+            reports.append(report)
+            if on_result:
+                for behaviour in kata.behaviours:
+                    if behaviour.id == report["behaviour"]:
+                        on_result(task, _result(behaviour, [report], watch))
+        watch.sample()
+        results = tuple(
+            _result(behaviour, [r for r in reports if r["behaviour"] == behaviour.id], watch)
+            for behaviour in kata.behaviours
+        )
+    declared = {behaviour.id for behaviour in kata.behaviours}
+    if unknown := {report["behaviour"] for report in reports} - declared:
+        raise EngineTrouble(f"{kata.name}: the judge told of unknown behaviours: {unknown}")
+    return Verdict(
+        kata=kata.name,
+        title=kata.contract.title,
+        kata_hash=kata_hash(kata),
+        submission_hash=task.submission.hash,
+        engine=engine.name,
+        isolated=engine.isolated,
+        image=engine.image,
+        grader=__version__,
+        seed=task.seed,
+        behaviours=results,
+        usage=watch.peak,
+        seconds=time.monotonic() - started,
+    )
+
+
+def refused(kata: Kata, engine: Engine, reason: str) -> Verdict:
+    """The verdict on a submission that is not fit to run."""
+    finding = Finding(reason)
+    return Verdict(
+        kata=kata.name,
+        title=kata.contract.title,
+        kata_hash=kata_hash(kata),
+        submission_hash=None,
+        engine=engine.name,
+        isolated=engine.isolated,
+        image=engine.image,
+        grader=__version__,
+        seed=0,
+        behaviours=tuple(
+            BehaviourResult(
+                b.id, b.sentence, b.group, b.points, Outcome.FAILED, Cause.REFUSED, finding
+            )
+            for b in kata.behaviours
+        ),
+        refusal=reason,
+    )
+
+
+def grade_all(
+    engine: Engine, tasks: Iterable[Task], jobs: int, on_result: OnResult | None = None
+) -> Iterator[tuple[Task, Verdict | GraderError]]:
+    """Grades every task on at most `jobs` slots; yields as they end, in no certain order.
+
+    Trouble of the engine's is tried again on a new slot, then yielded in the verdict's place.
+    """
+    own = threading.local()
+    slots = contextlib.ExitStack()
+
+    def work(task: Task) -> tuple[Task, Verdict | GraderError]:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                if getattr(own, "slot", None) is None:
+                    own.stack = contextlib.ExitStack()
+                    own.slot = own.stack.enter_context(engine.slot())
+                    slots.callback(own.stack.close)
+                verdict = grade(task, engine, own.slot, on_result)
+                if verdict.outcome is not Outcome.TROUBLE or attempt == _TRIES:
+                    return task, verdict
+            except EngineTrouble as error:
+                with contextlib.suppress(EngineTrouble, OSError):
+                    if getattr(own, "slot", None) is not None:
+                        own.stack.close()
+                own.slot = None
+                if attempt == _TRIES:
+                    return task, error
+            except GraderError as error:
+                return task, error
+        raise AssertionError("not reached")
+
+    waiting = list(tasks)
+    pool = concurrent.futures.ThreadPoolExecutor(max(1, min(jobs, len(waiting))))
+    try:
+        futures = [pool.submit(work, task) for task in waiting]
+        for future in concurrent.futures.as_completed(futures):
+            yield future.result()
+    finally:
+        # After Ctrl-C the slots go first: that ends the gradings which still run.
+        pool.shutdown(wait=False, cancel_futures=True)
+        slots.close()
+        pool.shutdown(wait=True)
+
+
+class _Watch:
+    """Looks at a box from outside, and remembers why it had to be ended."""
+
+    def __init__(self, kata: Kata, box: Box) -> None:
+        self.peak = Usage()
+        self.box = box
+        self.out_of_time = False
+        self._limits = kata.limits
+        self.wall_seconds = kata.limits.wall_seconds
+        self._next = 0.0
+        self.exceeded: tuple[Cause, str] | None = None
+
+    def sample_if_due(self) -> None:
+        if time.monotonic() >= self._next:
+            self.sample()
+            self._next = time.monotonic() + _SAMPLE_SECONDS
+
+    def sample(self) -> None:
+        now = self.box.usage()
+        self.peak = Usage(*(
+            max((value for value in pair if value is not None), default=None)
+            for pair in zip(dataclasses.astuple(self.peak), dataclasses.astuple(now), strict=True)
+        ))  # fmt: skip
+        limits = self._limits
+        if self.exceeded is not None:
+            return
+        if (now.cpu_seconds or 0) > limits.cpu_seconds:
+            self.exceeded = Cause.TIMED_OUT, f"the box used more than {limits.cpu_seconds} s of CPU"
+        elif (now.memory_mb or 0) > limits.box_memory_mb:
+            self.exceeded = Cause.OUT_OF_MEMORY, f"the box used more than {limits.box_memory_mb} MB"
+        if self.exceeded is not None:
+            self.box.kill()
+
+    def lost(self) -> tuple[Cause, str]:
+        """Why the box does not answer any more."""
+        if self.exceeded is not None:
+            return self.exceeded
+        fate = self.box.fate()
+        if fate == "memory":
+            return Cause.OUT_OF_MEMORY, "the box ran out of memory"
+        if fate == "ended":
+            return Cause.CRASHED, "the box was brought down from inside"
+        return Cause.TROUBLE, "the box was lost"
+
+
+def _reports(slot: Slot, watch: _Watch, started: float) -> Iterator[dict[str, Any]]:
+    """The judge's messages until it is done, with a look at the box in between."""
+    give_up = started + watch.wall_seconds + _BACKSTOP_SECONDS
+    while True:
+        watch.sample_if_due()
+        try:
+            report = slot.hear(_SAMPLE_SECONDS)
+        except TimeoutError:
+            if time.monotonic() > give_up:
+                raise EngineTrouble("the judge did not end in time") from None
+            continue
+        if "trouble" in report:
+            raise EngineTrouble(str(report["trouble"]))
+        if "done" in report:
+            watch.out_of_time = report["done"] == "out of time"
+            return
+        yield report
+
+
+def _result(behaviour: Behaviour, reports: list[dict[str, Any]], watch: _Watch) -> BehaviourResult:
+    """One behaviour's result: passed only by exactly one report that says so."""
+    outcome, cause, finding, seconds = Outcome.FAILED, None, None, 0.0
+    if len(reports) > 1:
+        outcome, cause = Outcome.TROUBLE, Cause.TROUBLE
+        finding = Finding("its hidden test ran more than once")
+    elif not reports and watch.out_of_time:
+        cause, finding = Cause.TIMED_OUT, Finding("not reached before the grading's time was up")
+    elif not reports:
+        outcome, cause = Outcome.TROUBLE, Cause.TROUBLE
+        finding = Finding("its hidden test did not run")
+    else:
+        report = reports[0]
+        outcome, seconds = Outcome(report["outcome"]), report["seconds"]
+        if outcome is not Outcome.PASSED:
+            if report["cause"] is None:
+                cause, text = watch.lost()
+                finding = Finding(text)
+                outcome = Outcome.TROUBLE if cause is Cause.TROUBLE else Outcome.FAILED
+            else:
+                cause, finding = Cause(report["cause"]), Finding(**report["finding"])
+    return BehaviourResult(
+        behaviour.id,
+        behaviour.sentence,
+        behaviour.group,
+        behaviour.points,
+        outcome,
+        cause,
+        finding,
+        seconds,
+    )

@@ -1,0 +1,97 @@
+"""`python -m grader.judge`: serves the host over standard input and output until they close.
+
+The host sends {"warm": [modules]} or {"grade": job}. A grading is done in a forked child, so that
+nothing of it stays; it answers {"behaviour": …} as each falls, then {"done": …} or {"trouble": …}.
+"""
+
+import importlib
+import os
+import pathlib
+import select
+import signal
+import sys
+import tempfile
+from typing import Any
+
+import pytest
+
+from grader import wire
+from grader.judge.job import Job
+from grader.judge.plugin import Grading
+
+#: A grading has ended by itself before this many seconds beyond its wall limit.
+_GRACE_SECONDS = 2.0
+
+
+def main() -> None:
+    requests = os.dup(0)
+    replies = os.dup(1)
+    # Whatever prints in here must not end up between the messages.
+    sink = os.open(os.devnull, os.O_RDWR)
+    os.dup2(sink, 0)
+    os.dup2(sink, 1)
+    wire.write_to(replies, {"ready": sys.version.split()[0]})
+    while True:
+        try:
+            request = wire.receive_from(lambda size: os.read(requests, size))
+        except EOFError:
+            return
+        for module in request.get("warm", []):
+            importlib.import_module(module)
+        if "grade" in request:
+            _supervise(Job(**request["grade"]), requests, replies)
+
+
+def _supervise(job: Job, requests: int, replies: int) -> None:
+    """Forks a child for the grading and answers for it if it cannot."""
+    alive, held_open = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(_grade(job, replies))
+        finally:
+            os._exit(70)
+    os.close(held_open)
+    # The host says nothing during a grading: if its end becomes readable, the host is gone.
+    patience = job.limits["wall_seconds"] + _GRACE_SECONDS
+    in_time, _, _ = select.select([alive, requests], [], [], patience)
+    os.close(alive)
+    if alive not in in_time:
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if not in_time:
+        wire.write_to(replies, {"done": "out of time"})
+    elif code != 0:
+        wire.write_to(replies, {"trouble": f"the judge's process ended with {code}"})
+
+
+def _grade(job: Job, replies: int) -> int:
+    def report(result: dict[str, Any]) -> None:
+        wire.write_to(replies, result)
+
+    with tempfile.TemporaryDirectory(prefix="judge-") as folder:
+        hidden = pathlib.Path(folder)
+        for name, content in job.hidden.items():
+            path = hidden / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        (hidden / "pytest.ini").write_text("[pytest]\n")
+        os.chdir(hidden)
+        code = pytest.main(
+            # Assertions stay plain: rewritten ones would quote the hidden test's source.
+            ["-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "pytest_timeout",
+             f"--rootdir={hidden}", str(hidden)],
+            plugins=[Grading(job, report)],
+        )  # fmt: skip
+    if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        report({"done": "ran"})
+    else:
+        report({"trouble": f"pytest could not run the hidden tests (exit code {int(code)})"})
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    sys.dont_write_bytecode = True
+    main()

@@ -1,0 +1,159 @@
+"""The judge's end of the connection to a box."""
+
+import itertools
+import socket
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from grader import wire
+from grader.errors import WireError
+from grader.judge.findings import BoxLost, Unmet, clean
+from grader.verdict import Cause, Finding
+
+_CONTROL_SECONDS = 15.0
+_CONNECT_SECONDS = 20.0
+
+
+class Box:
+    """One box, by its address on the loopback. Raises `BoxLost` when it is gone.
+
+    `deadline` (`time.monotonic` seconds) bounds whatever waits for learner code; the plugin sets
+    it for each behaviour.
+    """
+
+    def __init__(self, port: int, token: str) -> None:
+        self.deadline = float("inf")
+        self._port = port
+        self._token = token
+        self._numbers = itertools.count(1)
+        self._control = self._connect()
+
+    def hello(self, limits: Mapping[str, int], preload: list[str]) -> None:
+        """Tells the box its limits and lets it import what learner code will need."""
+        self._ask(60.0, do="hello", limits=dict(limits), preload=preload)
+
+    def ask(self, do: str, **arguments: Any) -> Any:
+        """A request on the control connection; learner code has no part in the answer's coming."""
+        return self._ask(_CONTROL_SECONDS, do=do, **arguments)
+
+    def session(self, kind: str, **request: Any) -> "Session":
+        """A new process in the box."""
+        number = next(self._numbers)
+        connection = self._connect()
+        try:
+            wire.send(connection, {"number": number, "kind": kind, **request})
+        except OSError as error:
+            raise BoxLost from error
+        return Session(self, number, connection)
+
+    def close(self) -> None:
+        self._control.close()
+
+    def _ask(self, seconds: float, **request: Any) -> Any:
+        try:
+            wire.send(self._control, request)
+            answer = wire.receive(self._control, time.monotonic() + seconds)
+        except (OSError, EOFError, WireError) as error:
+            raise BoxLost from error
+        if "error" in answer:
+            raise RuntimeError(f"the box could not {request['do']}: {answer['error']}")
+        return answer["value"]
+
+    def _connect(self) -> socket.socket:
+        give_up = time.monotonic() + _CONNECT_SECONDS
+        while True:
+            try:
+                connection = socket.create_connection(("127.0.0.1", self._port), timeout=5)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                wire.send(connection, self._token)
+                return connection
+            except ConnectionRefusedError as error:
+                # Only before the first connection may the box still be on its way up.
+                if hasattr(self, "_control") or time.monotonic() > give_up:
+                    raise BoxLost from error
+                time.sleep(0.005)
+            except OSError as error:
+                raise BoxLost from error
+
+
+class Session:
+    """One process in the box, from its request to its end."""
+
+    def __init__(self, box: Box, number: int, connection: socket.socket) -> None:
+        self.box = box
+        self._number = number
+        self._connection = connection
+
+    def send(self, message: object) -> None:
+        try:
+            self._connection.settimeout(max(self.box.deadline - time.monotonic(), 0.001))
+            wire.send(self._connection, message)
+        except TimeoutError:
+            raise
+        except OSError as error:
+            raise EOFError from error
+
+    def receive(self, deadline: float) -> Any:
+        """The next message. Raises as `wire.receive`."""
+        try:
+            return wire.receive(self._connection, deadline)
+        except ConnectionError as error:
+            raise EOFError from error
+
+    def wait(self, deadline: float) -> bool:
+        """Waits for the process to end; False at the deadline."""
+        try:
+            while True:
+                self.receive(deadline)
+        except TimeoutError:
+            return False
+        except (EOFError, WireError):
+            return True
+
+    def end(self) -> dict[str, Any] | None:
+        """How it ended: code, reason, cpu, stdout, stderr. None while it runs."""
+        answer: dict[str, Any] | None = self.box.ask("end", number=self._number)
+        return answer
+
+    def log(self) -> dict[str, bytes]:
+        answer: dict[str, bytes] = self.box.ask("log", number=self._number)
+        return answer
+
+    def kill(self) -> dict[str, Any]:
+        """Ends the process and returns how it ended."""
+        self.box.ask("kill", number=self._number)
+        give_up = time.monotonic() + _CONTROL_SECONDS
+        while (end := self.end()) is None:
+            if time.monotonic() > give_up:
+                raise BoxLost
+            time.sleep(0.002)
+        return end
+
+    def died(self, what: str) -> Unmet:
+        """The failure of a process that ended while `what` was wanted from it."""
+        return died(what, self.kill())
+
+
+def died(what: str, end: Mapping[str, Any], expected: str = "an answer") -> Unmet:
+    """Names the cause of a process's unwanted end."""
+    code = end["code"]
+    causes = {
+        "output": (Cause.TOO_MUCH_OUTPUT, "was stopped: it wrote more output than its limit"),
+        "memory": (Cause.OUT_OF_MEMORY, "ran out of memory"),
+        "cpu": (Cause.TIMED_OUT, "used up its CPU seconds"),
+    }
+    cause, how = causes.get(
+        end["reason"],
+        (Cause.CRASHED, f"was ended by signal {-code}" if code < 0 else f"exited with code {code}"),
+    )
+    observed = f"{what}: the process {how}"
+    if cause is Cause.CRASHED and (text := last_lines(end["stderr"])):
+        observed += f"; the end of its standard error:\n{text}"
+    return Unmet(Finding(clean(observed), expected), cause)
+
+
+def last_lines(output: bytes, lines: int = 4) -> str:
+    """The end of what a process wrote, for a message."""
+    kept = output.decode("utf-8", "backslashreplace").rstrip().splitlines()[-lines:]
+    return clean("\n".join(line[-300:] for line in kept))

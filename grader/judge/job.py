@@ -1,0 +1,24 @@
+"""What the host asks a judge to do, as it travels over the judge's channel."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One grading. `files` is the whole tree in the box; `submitted` names the learner's part."""
+
+    kata: str
+    hidden: Mapping[str, bytes]
+    behaviours: list[str]
+    files: Mapping[str, bytes]
+    submitted: list[str]
+    seed: int
+    limits: dict[str, int]
+    preload: list[str]
+    port: int
+    token: str
+
+    def as_message(self) -> dict[str, Any]:
+        return {"grade": dataclasses.asdict(self)}

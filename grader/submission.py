@@ -1,0 +1,119 @@
+"""What a learner hands in: the editable files of one kata, checked before anything runs."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import re
+import stat
+from collections.abc import Iterable, Mapping
+
+from grader.catalog import Kata
+from grader.errors import RefusedSubmission, UsageError
+
+MAX_FILES = 200
+MAX_BYTES = 10 * 1024 * 1024
+#: Folders that tools leave behind; they are never part of a submission.
+IGNORED_FOLDERS = frozenset(
+    {"__pycache__", ".git", ".venv", ".nox", ".pytest_cache", ".mypy_cache", ".ruff_cache",
+     ".ipynb_checkpoints", ".idea", ".vscode"}
+)  # fmt: skip
+_IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db"})
+#: Names that some operating system cannot hold, so that a submission means the same everywhere.
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*[\x00-\x1f<>:\"|?*\\].*|.*[ .]")
+
+
+@dataclasses.dataclass(frozen=True)
+class Submission:
+    """The editable files, by their path within the kata (with `/`)."""
+
+    files: Mapping[str, bytes]
+
+    @property
+    def hash(self) -> str:
+        """Content hash: the same files give the same hash on any machine."""
+        return hash_files(self.files)
+
+
+def hash_files(files: Mapping[str, bytes]) -> str:
+    """sha256 over names and contents, with Windows line endings read as plain ones."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        content = files[name].replace(b"\r\n", b"\n")
+        digest.update(f"{len(name.encode())} {name} {len(content)} ".encode() + content)
+    return f"sha256:{digest.hexdigest()}"
+
+
+def collect(kata: Kata, folder: pathlib.Path) -> Submission:
+    """The submission in `folder`. Raises `RefusedSubmission` with one clear sentence."""
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is not a folder; --from takes the folder of a submission")
+    # Of a folder elsewhere everything counts; only what the kata lets a learner edit is taken.
+    found = _walk(folder)
+    files = {name: content for name, content in found if kata.is_editable(name)}
+    for name in kata.required_files:
+        if name not in files:
+            raise RefusedSubmission(f"{name} is missing in {folder}; {kata.name} needs it")
+    return Submission(files)
+
+
+def _walk(folder: pathlib.Path) -> Iterable[tuple[str, bytes]]:
+    """Every file below `folder` that could be part of a submission."""
+    root = folder.resolve()
+    count = total = 0
+    waiting = [root]
+    while waiting:
+        for entry in sorted(os.scandir(waiting.pop()), key=lambda entry: entry.name):
+            path = pathlib.Path(entry.path)
+            name = path.relative_to(root).as_posix()
+            _check_name(name, entry.name)
+            if entry.is_symlink() and not path.resolve().is_relative_to(root):
+                raise RefusedSubmission(f"{name} is a link that leaves the folder; copy the file")
+            if entry.is_dir(follow_symlinks=False):
+                if entry.name not in IGNORED_FOLDERS:
+                    waiting.append(path)
+                continue
+            if entry.name in _IGNORED_FILES or entry.name.endswith(".pyc"):
+                continue
+            content = _read(path, name)
+            count, total = count + 1, total + len(content)
+            if count > MAX_FILES:
+                raise RefusedSubmission(f"{folder} holds more than {MAX_FILES} files")
+            if total > MAX_BYTES:
+                raise RefusedSubmission(
+                    f"{folder} holds more than {MAX_BYTES // 1024**2} MB (at {name})"
+                )
+            yield name, content
+
+
+def _check_name(name: str, last: str) -> None:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        shown = name.encode("utf-8", "backslashreplace").decode()
+        raise RefusedSubmission(f"the file name {shown} is not UTF-8; rename it") from None
+    if _RESERVED.fullmatch(last):
+        raise RefusedSubmission(f"the file name {name!r} is reserved on some systems; rename it")
+
+
+def _read(path: pathlib.Path, name: str) -> bytes:
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise RefusedSubmission(f"{name} is not a regular file; remove it")
+        if status.st_size > MAX_BYTES:
+            raise RefusedSubmission(f"{name} is larger than {MAX_BYTES // 1024**2} MB")
+        # Between the look and the reading nobody may swap the file for a pipe that never ends.
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        with open(os.open(path, flags), "rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise RefusedSubmission(f"{name} cannot be read: {error.strerror}") from None
+
+
+def is_changed(kata: Kata) -> bool:
+    """Whether the learner has touched the editable files of a kata."""
+    try:
+        return collect(kata, kata.folder).hash != kata.contract.starter
+    except RefusedSubmission:
+        return True

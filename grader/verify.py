@@ -1,0 +1,126 @@
+"""Does a kata prove itself? Starter fails, right answers pass, wrong ones fail where they say."""
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
+
+from grader.catalog import Kata
+from grader.engines.base import Engine
+from grader.errors import GraderError
+from grader.grading import Task, grade_all
+from grader.submission import collect
+from grader.verdict import Outcome, Verdict
+
+STARTER, REFERENCE = "starter", "reference"
+_HINTS = 3
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One answer graded with one seed. `broke` says how it differs from what it should do."""
+
+    kata: Kata
+    answer: str
+    seed: int
+    verdict: Verdict | None
+    broke: str | None
+
+
+def check_words(kata: Kata) -> list[str]:
+    """What is wrong between kata.toml, README, hidden tests and solutions, without running them."""
+    problems = []
+    try:
+        kata.hidden_tests()
+        kata.wrong()
+        kata.also_right()
+        for part in (REFERENCE, "README.md"):
+            if not (kata.solutions / part).exists():
+                problems.append(f"{kata.solutions / part} is missing")
+        starter = collect(kata, kata.folder)
+    except GraderError as error:
+        return [str(error)]
+    where = kata.folder / "README.md"
+    declared = [behaviour.id for behaviour in kata.behaviours]
+    promised = kata.promises
+    for id in declared:
+        if promised.count(id) != 1:
+            problems.append(
+                f"{where}: behaviour `{id}` stands {promised.count(id)} times under "
+                "'## What must hold'; begin one list item with it"
+            )
+    for id in sorted(set(promised) - set(declared)):
+        problems.append(f"{where}: promises `{id}`, which kata.toml does not declare")
+    if len(kata.hints) != _HINTS:
+        problems.append(f"{where}: has {len(kata.hints)} hints; write {_HINTS}")
+    if kata.contract.starter != starter.hash:
+        problems.append(
+            f"{kata.folder / 'kata.toml'}: starter: the editable files have changed; "
+            f'if they are the starter, write starter = "{starter.hash}"'
+        )
+    return problems
+
+
+def answers(kata: Kata) -> dict[str, Sequence[str] | None]:
+    """Every answer of the kata by name; the value is where it must fail, None for a right one."""
+    declared = [behaviour.id for behaviour in kata.behaviours]
+    rows: dict[str, Sequence[str] | None] = {STARTER: [], REFERENCE: None}
+    rows.update({f"also_right/{name}": None for name in sorted(kata.also_right())})
+    wrong = kata.wrong()
+    rows.update({f"wrong/{name}": wrong[name].fails for name in sorted(wrong)})
+    assert all(set(fails) <= set(declared) for fails in rows.values() if fails)
+    return rows
+
+
+def verify(
+    katas: Iterable[Kata], engine: Engine, seeds: Sequence[int], jobs: int
+) -> Iterator[Cell]:
+    """Grades every answer of every kata with every seed; cells come as they are done."""
+    expected: dict[tuple[str, str], Sequence[str] | None] = {}
+    tasks = []
+    for kata in katas:
+        for answer, fails in answers(kata).items():
+            expected[kata.name, answer] = fails
+            folder = kata.folder if answer == STARTER else kata.solutions / answer
+            submission = collect(kata, folder)
+            tasks += [Task(kata, submission, seed, answer) for seed in seeds]
+    for task, verdict in grade_all(engine, tasks, jobs):
+        if isinstance(verdict, GraderError):
+            yield Cell(task.kata, task.label, task.seed, None, str(verdict))
+        else:
+            broke = _broke(verdict, expected[task.kata.name, task.label])
+            yield Cell(task.kata, task.label, task.seed, verdict, broke)
+
+
+def unproven(cells: Iterable[Cell]) -> list[str]:
+    """Behaviours at which nothing ever failed: nothing shows that their tests can fail."""
+    failed: dict[str, set[str]] = {}
+    katas = {}
+    for cell in cells:
+        katas[cell.kata.name] = cell.kata
+        failed.setdefault(cell.kata.name, set()).update(
+            result.id for result in (cell.verdict.behaviours if cell.verdict else ())
+            if not result.passed
+        )  # fmt: skip
+    return [
+        f"{name}: no starter and no wrong answer fails at `{behaviour.id}`; add one that does"
+        for name, kata in katas.items()
+        for behaviour in kata.behaviours
+        if behaviour.id not in failed[name]
+    ]
+
+
+def _broke(verdict: Verdict, fails: Sequence[str] | None) -> str | None:
+    wrong_at = {result.id: result for result in verdict.behaviours if not result.passed}
+    if verdict.outcome is Outcome.TROUBLE:
+        told = [str(r.finding and r.finding.observed) for r in wrong_at.values()
+                if r.outcome is Outcome.TROUBLE]  # fmt: skip
+        return f"grader trouble: {'; '.join(told)}"
+    if fails is None and wrong_at:
+        told = [
+            f"{r.id} ({r.cause}: {r.finding and r.finding.observed})" for r in wrong_at.values()
+        ]
+        return f"should pass, but fails at {'; '.join(told)}"
+    if fails is not None and not wrong_at:
+        return "should fail, but passes"
+    if missed := [id for id in fails or () if id not in wrong_at]:
+        return f"should fail at {', '.join(missed)}, but holds there"
+    return None

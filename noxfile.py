@@ -1,0 +1,92 @@
+"""Everything that one does with this repository: `nox -s SESSION -- ARGUMENTS`, `nox -l` lists."""
+
+import hashlib
+import pathlib
+import signal
+import subprocess
+import sys
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.sessions = ["grade"]
+
+ROOT = pathlib.Path(__file__).parent
+LOCK = ROOT / "requirements.lock"
+RUNTIME_LOCK = ROOT / "grader" / "engines" / "runtime.lock"
+#: A stopped grader takes its containers down; it gets this many seconds before it is killed.
+PATIENCE = 20.0
+#: The folder of the environment's programs, once `env` has run.
+PROGRAMS: list[str] = []
+
+
+@nox.session
+def env(session: nox.Session) -> None:
+    """Make the one environment that the other sessions run in, from the lock file."""
+    PROGRAMS[:] = [session.bin]
+    stamp = pathlib.Path(session.virtualenv.location) / "kata.stamp"
+    wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    stamp.unlink(missing_ok=True)
+    session.log("fetching the libraries; once, about 250 MB")
+    session.install("--require-hashes", "-r", str(LOCK))
+    session.install("--no-deps", "-e", str(ROOT))
+    stamp.write_text(wanted)
+
+
+@nox.session(python=False, requires=["env"])
+def grade(session: nox.Session) -> None:
+    """Grade your katas: all that you have changed, or `-- KATA…`, `-- --help` for more."""
+    run("kata", "grade", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
+def verify(session: nox.Session) -> None:
+    """Prove that the katas accept right answers and reject wrong ones; `-- KATA…` for some."""
+    run("kata", "verify", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
+def tests(session: nox.Session) -> None:
+    """Test the project itself, every kata included; arguments go to pytest."""
+    run("pytest", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
+def lint(session: nox.Session) -> None:
+    """Check style and types."""
+    run("ruff", "check", ".")
+    run("ruff", "format", "--check", ".")
+    run("mypy")
+
+
+@nox.session
+def lock(session: nox.Session) -> None:
+    """Renew both lock files (needs a package index; the files name none)."""
+    session.install("uv")
+    options = ["--quiet", "--universal", "--generate-hashes", "--no-emit-index-url", "--no-header",
+               "--no-annotate", "--python-version", "3.11", *session.posargs]  # fmt: skip
+    session.run("uv", "pip", "compile", "--group", "pyproject.toml:runtime",
+                "--output-file", str(RUNTIME_LOCK), *options)  # fmt: skip
+    pins = [line.removesuffix(" \\") for line in RUNTIME_LOCK.read_text().splitlines()
+            if not line.startswith(" ")]  # fmt: skip
+    constraints = pathlib.Path(session.create_tmp()) / "constraints.txt"
+    constraints.write_text("\n".join(pins))
+    session.run("uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--constraint",
+                str(constraints), "--output-file", str(LOCK), *options)  # fmt: skip
+
+
+def run(program: str, *arguments: str) -> None:
+    """Runs a program of the environment; if it fails, nox ends with its exit code."""
+    process = subprocess.Popen([str(pathlib.Path(PROGRAMS[0]) / program), *arguments], cwd=ROOT)
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        # The grader takes its sandboxes down before it ends; it ignores a second interrupt.
+        process.send_signal(signal.SIGINT)
+        code = process.wait(PATIENCE)
+    if code != 0:
+        sys.exit(code)
