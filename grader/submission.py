@@ -67,7 +67,8 @@ def _walk(folder: pathlib.Path) -> Iterable[tuple[str, bytes]]:
             path = pathlib.Path(entry.path)
             name = path.relative_to(root).as_posix()
             _check_name(name, entry.name)
-            if entry.is_symlink() and not path.resolve().is_relative_to(root):
+            # realpath, because Path.resolve raises on loops; reading tells of those.
+            if entry.is_symlink() and not pathlib.Path(os.path.realpath(path)).is_relative_to(root):
                 raise RefusedSubmission(f"{name} is a link that leaves the folder; copy the file")
             if entry.is_dir(follow_symlinks=False):
                 if entry.name not in IGNORED_FOLDERS:

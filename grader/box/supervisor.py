@@ -293,6 +293,8 @@ class Supervisor:
             resource.RLIMIT_FSIZE: (self._limits["disk_mb"] * 1024 * 1024,) * 2,
             resource.RLIMIT_NOFILE: (1024, 1024),
         }
+        if hasattr(resource, "RLIMIT_MSGQUEUE"):
+            limits[resource.RLIMIT_MSGQUEUE] = (0, 0)  # a queue would outlive its behaviour
         if self._limit_processes:
             limits[resource.RLIMIT_NPROC] = (self._limits["processes"],) * 2
         for kind, (soft, hard) in limits.items():

@@ -121,7 +121,8 @@ class BubblewrapEngine:
         if root:
             user = str(next(_user_ids))
             argv += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
-                     "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs"]  # fmt: skip
+                     "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs",
+                     "--pdeathsig=KILL"]  # fmt: skip
         return local.spawn([*argv, *command], env, stdin=stdin, stdout=stdout, pass_fds=pass_fds)
 
 

@@ -127,7 +127,7 @@ class DockerEngine:
             str(self.image),
             ["python", "-m", module, *arguments],
             name=f"kata-{module.rpartition('.')[2]}-{uuid.uuid4().hex[:12]}",
-            labels={_OWNER: _owner()},
+            labels={_OWNER: owner_of(os.getpid())},
             user=_USER,
             network_mode=network,
             cap_drop=["ALL"],
@@ -278,9 +278,9 @@ def _remove(container: Any) -> None:
         container.remove(force=True, v=True)
 
 
-def _owner() -> str:
-    """This process, so that a later grader can tell whether it still lives."""
-    return f"{socket.gethostname()} {os.getpid()} {_started(os.getpid())}"
+def owner_of(pid: int) -> str:
+    """A process's label, so that a later grader can tell whether it still lives."""
+    return f"{socket.gethostname()} {pid} {_started(pid)}"
 
 
 def _owner_lives(owner: str) -> bool:

@@ -133,9 +133,13 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL to a process, its group and its offspring (a sandbox has a session of its own)."""
+    family = list(_tree(process.pid))
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
+    for pid in family:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def usage_of_tree(pid: int) -> Usage:
@@ -144,18 +148,25 @@ def usage_of_tree(pid: int) -> Usage:
         return Usage()
     ticks = os.sysconf("SC_CLK_TCK")
     cpu = memory = 0.0
-    waiting, count = [pid], 0
-    while waiting:
-        folder = f"/proc/{waiting.pop()}"
+    count = 0
+    for each in _tree(pid):
         with contextlib.suppress(OSError, ValueError):
-            fields = _read(f"{folder}/stat").rpartition(")")[2].split()
+            fields = _read(f"/proc/{each}/stat").rpartition(")")[2].split()
             cpu += sum(int(field) for field in fields[11:15]) / ticks
-            memory += _memory_mb(folder)
+            memory += _memory_mb(f"/proc/{each}")
             count += 1
-            for thread in os.listdir(f"{folder}/task"):
-                children = _read(f"{folder}/task/{thread}/children").split()
-                waiting.extend(int(child) for child in children)
     return Usage(round(cpu, 2), round(memory, 1), count)
+
+
+def _tree(pid: int) -> Iterator[int]:
+    """A process and its offspring, as far as /proc tells."""
+    waiting = [pid]
+    while waiting:
+        yield (pid := waiting.pop())
+        with contextlib.suppress(OSError, ValueError):
+            for thread in os.listdir(f"/proc/{pid}/task"):
+                children = _read(f"/proc/{pid}/task/{thread}/children").split()
+                waiting.extend(int(child) for child in children)
 
 
 def _memory_mb(folder: str) -> float:

@@ -70,7 +70,8 @@ def _grade(job: Job, replies: int) -> int:
     def report(result: dict[str, Any]) -> None:
         wire.write_to(replies, result)
 
-    with tempfile.TemporaryDirectory(prefix="judge-") as folder:
+    with tempfile.TemporaryDirectory(prefix="judge-") as folder, tempfile.TemporaryFile() as output:
+        os.dup2(output.fileno(), 1)
         hidden = pathlib.Path(folder)
         for name, content in job.hidden.items():
             path = hidden / name
@@ -84,10 +85,12 @@ def _grade(job: Job, replies: int) -> int:
              f"--rootdir={hidden}", str(hidden)],
             plugins=[Grading(job, report)],
         )  # fmt: skip
+        output.seek(0)
+        lines = output.read().decode("utf-8", "replace").strip().splitlines()
     if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         report({"done": "ran"})
     else:
-        report({"trouble": f"pytest could not run the hidden tests (exit code {int(code)})"})
+        report({"trouble": f"pytest could not run the hidden tests ({int(code)}): {lines[-1:]}"})
     return 0
 
 

@@ -80,7 +80,9 @@ class Grading:
         items.sort(key=lambda item: order.get(behaviour_of(item), len(order)))
         for item in items:
             if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(self._job.limits["behaviour_seconds"]))
+                # Of the function alone: between the phases pytest would not take it for a failure.
+                seconds = self._job.limits["behaviour_seconds"]
+                item.add_marker(pytest.mark.timeout(seconds, func_only=True))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:

@@ -16,7 +16,6 @@ from grader.verdict import Cause, Finding
 
 #: What `files` and `write` take: text, bytes, or a data frame (written as CSV without its index).
 Content = Any
-_NO_REASON = ("output", "memory", "cpu")
 
 
 class Finished:
@@ -53,12 +52,11 @@ class Process:
         """Waits for its end. Fails the behaviour at the time-out, or when a limit ended it."""
         allowed = _deadline(self._session.box, timeout)
         if not self._session.wait(allowed):
-            self._session.kill()
-            raise timed_out(self._what, self._started)
+            raise stopped(self._session, self._what, self._started)
         end = self._session.end()
         if end is None:  # the connection closed and the process lives: nothing of ours does that
             end = self._session.kill()
-        if end["reason"] in _NO_REASON or end["code"] < 0:
+        if end["reason"] is not None or end["code"] < 0:
             raise died(self._what, end, "that it ends by itself")
         return Finished(end, time.monotonic() - self._started)
 
@@ -141,8 +139,7 @@ class Submission:
             answer = worker.receive(deadline)
         except TimeoutError:
             self._worker = None
-            worker.kill()
-            raise timed_out(what, started) from None
+            raise stopped(worker, what, started) from None
         except EOFError:
             self._worker = None
             raise worker.died(what) from None
@@ -225,13 +222,12 @@ class Submission:
         try:
             port = session.receive(deadline)["port"]
         except TimeoutError:
-            raise timed_out(what, started) from None
+            raise stopped(session, what, started) from None
         except (EOFError, WireError, TypeError, KeyError):
             raise session.died(what) from None
         service = Service(session, port, what)
         if not service.wait_until_listening(deadline):
-            session.kill()
-            raise timed_out(f"{what}: starting to listen", started)
+            raise stopped(session, f"{what}: starting to listen", started)
         self._services.append(service)
         return service
 
@@ -309,8 +305,12 @@ class Submission:
         return list(self._submitted)
 
 
-def timed_out(what: str, started: float) -> Unmet:
+def stopped(session: Session, what: str, started: float) -> Unmet:
+    """Kills a process that did not answer in time; the failure names the cause behind it."""
     seconds = time.monotonic() - started
+    end = session.kill()
+    if end["reason"] is not None:
+        return died(what, end)
     observed = f"{what}: nothing after {seconds:.1f} s, so it was stopped"
     return Unmet(Finding(clean(observed), "an answer in time"), Cause.TIMED_OUT)
 

@@ -4,7 +4,12 @@ from grader.judge import expect
 def test_adds(submission, rng):
     a, b = (int(n) for n in rng.integers(10, 1000, 2))
     got = submission.call("adder:add", a, b + 1000)
-    expect(got == a + b + 1000, observed=f"{got!r}", expected=str(a + b + 1000), given=f"{a} and {b + 1000}")
+    expect(
+        got == a + b + 1000,
+        observed=f"{got!r}",
+        expected=str(a + b + 1000),
+        given=f"{a} and {b + 1000}",
+    )
 
 
 def test_adds_as_a_command(submission, rng):

@@ -1,0 +1,67 @@
+"""Fixtures of the project's own tests: the engines, and a toy repository with one kata."""
+
+import os
+import pathlib
+import shutil
+
+import pytest
+
+from grader.catalog import Catalog, Kata
+from grader.engines import ENGINES
+from grader.engines.base import Engine
+from grader.errors import EngineTrouble
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+TOY = ROOT / "tests" / "toy"
+ISOLATING = ("docker", "bubblewrap")
+_ready: dict[str, Engine | str] = {}
+
+
+def engine_or_skip(name: str) -> Engine:
+    """A prepared engine. Skips where there is none, unless KATA_REQUIRE_ENGINES names it."""
+    if name not in _ready:
+        engine = ENGINES[name]()
+        problem = engine.problem()
+        if problem is None:
+            try:
+                engine.prepare(lambda step: None)
+            except EngineTrouble as error:
+                problem = str(error)
+        _ready[name] = problem or engine
+    found = _ready[name]
+    if isinstance(found, str):
+        if name in os.environ.get("KATA_REQUIRE_ENGINES", "").split(","):
+            pytest.fail(f"engine {name} is required: {found}")
+        pytest.skip(f"engine {name} would add this test; {found}")
+    return found
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine that works here."""
+    return engine_or_skip(request.param)
+
+
+@pytest.fixture(params=ISOLATING)
+def isolating(request: pytest.FixtureRequest) -> Engine:
+    """Each engine with walls that works here."""
+    return engine_or_skip(request.param)
+
+
+@pytest.fixture
+def toy(tmp_path: pathlib.Path) -> Kata:
+    """The toy kata in a repository of its own, free to be changed."""
+    shutil.copytree(TOY, tmp_path / "repo")
+    return Catalog(tmp_path / "repo").get("adder")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Says which tests an engine would add."""
+    reasons: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        if isinstance(report.longrepr, tuple) and "would add this test" in report.longrepr[2]:
+            reason = report.longrepr[2].removeprefix("Skipped: ")
+            reasons[reason] = reasons.get(reason, 0) + 1
+    for reason, count in reasons.items():
+        name, _, problem = reason.partition(" would add this test; ")
+        terminalreporter.write_line(f"{name} would add {count} tests; {problem}")

@@ -1,0 +1,39 @@
+"""Short ways to grade made-up submissions of the toy kata."""
+
+import pathlib
+
+from grader import grading
+from grader.catalog import Kata
+from grader.engines.base import Engine
+from grader.errors import GraderError
+from grader.submission import Submission
+from grader.verdict import BehaviourResult, Verdict
+
+#: A right answer of the toy kata; attacks begin or end with it, so that they could pass.
+RIGHT = (
+    pathlib.Path(__file__).parent / "toy/solutions/01-toy/adder/reference/adder.py"
+).read_text()
+
+
+def grade_files(engine: Engine, kata: Kata, files: dict[str, str], seed: int = 7) -> Verdict:
+    """The verdict on files given as text."""
+    submission = Submission({name: text.encode() for name, text in files.items()})
+    [(_, verdict)] = grading.grade_all(engine, [grading.Task(kata, submission, seed)], jobs=1)
+    if isinstance(verdict, GraderError):
+        raise verdict
+    return verdict
+
+
+def grade_code(engine: Engine, kata: Kata, code: str, seed: int = 7) -> Verdict:
+    """The verdict on adder.py with this text."""
+    return grade_files(engine, kata, {"adder.py": code}, seed)
+
+
+def result(verdict: Verdict, behaviour: str) -> BehaviourResult:
+    return next(each for each in verdict.behaviours if each.id == behaviour)
+
+
+def shape(verdict: Verdict) -> list[tuple[str, str, str | None]]:
+    """What must be the same on every engine: each behaviour's outcome and cause."""
+    return [(each.id, each.outcome.value, each.cause and each.cause.value)
+            for each in verdict.behaviours]  # fmt: skip

@@ -1,0 +1,202 @@
+"""The commands as a person or a script meets them: words, streams and exit codes."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+
+from grader import verdict
+from grader.catalog import Kata
+
+KATA = [sys.executable, "-c", "import grader.cli; grader.cli.main()"]
+#: The engine that works on every machine; what engines do is tested elsewhere.
+PLAIN = ["--engine", "process"]
+
+
+def kata(folder: pathlib.Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "COLUMNS": "80", **env}
+    return subprocess.run(
+        [*KATA, *arguments], cwd=folder, env=environment, capture_output=True, encoding="utf-8",
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def solve(toy: Kata) -> None:
+    shutil.copy(toy.solutions / "reference/adder.py", toy.folder / "adder.py")
+
+
+def test_an_unchanged_clone_grades_the_first_kata(toy: Kata) -> None:
+    done = kata(toy.folder, "grade", *PLAIN)
+    assert done.returncode == 1
+    assert done.stdout.startswith("NOT ISOLATED")
+    assert "✗ Two numbers are added." in done.stdout
+    assert "0 of 3 behaviours hold, 0 of 4 points" in done.stdout
+    assert "nox -s grade -- adder" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert "\x1b" not in done.stdout
+
+
+def test_a_pass(toy: Kata) -> None:
+    solve(toy)
+    done = kata(toy.folder, "grade", *PLAIN)
+    assert done.returncode == 0, done
+    assert "3 of 3 behaviours hold, 4 of 4 points" in done.stdout
+    assert "solutions/01-toy/adder/README.md" in done.stdout
+
+
+def test_from_elsewhere(toy: Kata) -> None:
+    reference = str(toy.solutions / "reference")
+    assert kata(toy.folder, "grade", "adder", "--from", reference, *PLAIN).returncode == 0
+    wrong = str(toy.solutions / "wrong/off-by-one")
+    assert kata(toy.folder, "grade", "adder", "--from", wrong, *PLAIN).returncode == 1
+    done = kata(toy.folder, "grade", "--all", "--from", str(toy.solutions.parents[1]), *PLAIN)
+    assert done.returncode == 0, done
+
+
+def test_json_is_all_there_is_on_standard_output(toy: Kata) -> None:
+    done = kata(toy.folder, "grade", "--json", "--seed", "11", *PLAIN)
+    document = json.loads(done.stdout)
+    jsonschema.validate(document, verdict.schema())
+    assert done.returncode == 1
+    assert (document["outcome"], document["seed"], document["schema"]) == ("failed", 11, 1)
+    again = json.loads(kata(toy.folder, "grade", "--json", "--seed", "11", *PLAIN).stdout)
+    findings = [[b["finding"] for b in each["behaviours"]] for each in (document, again)]
+    assert findings[0] == findings[1]
+
+
+def test_titles_only(toy: Kata) -> None:
+    done = kata(toy.folder, "grade", "--feedback", "titles", *PLAIN)
+    assert "Two numbers are added." in done.stdout
+    assert "observed" not in done.stdout
+    done = kata(toy.folder, "grade", "--feedback", "titles", "--json", *PLAIN)
+    assert {b["finding"] for b in json.loads(done.stdout)["behaviours"]} == {None}
+
+
+def test_a_refusal(toy: Kata) -> None:
+    (toy.folder / "adder.py").unlink()
+    done = kata(toy.folder, "grade", *PLAIN)
+    assert done.returncode == 1
+    assert "refused: adder.py is missing" in " ".join(done.stdout.split())
+    document = json.loads(kata(toy.folder, "grade", "--json", *PLAIN).stdout)
+    jsonschema.validate(document, verdict.schema())
+    assert document["outcome"] == "refused"
+    assert document["behaviours"][0]["cause"] == "refused submission"
+
+
+def test_without_unicode(toy: Kata) -> None:
+    done = kata(toy.folder, "grade", *PLAIN, PYTHONIOENCODING="ascii")
+    assert "NO Two numbers are added." in done.stdout
+    assert done.stdout.isascii()
+
+
+def test_colour_only_on_request(toy: Kata) -> None:
+    assert "\x1b[" in kata(toy.folder, "grade", *PLAIN, FORCE_COLOR="1").stdout
+    done = kata(toy.folder, "grade", *PLAIN, FORCE_COLOR="1", NO_COLOR="1")
+    assert "\x1b[3" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(["grade", "addr"], "did you mean adder?"), (["grade", "--engine", "vm"], "no engine 'vm'"),
+     (["grade", "--from", "nowhere", "adder"], "is not a folder"), (["grade", "--sed"], "--sed"),
+     (["unknown"], "unknown"), (["show", "x"], "no kata 'x'"),
+     (["upstream", "llm", "--port", "0", "--script", "explode"], "explode")],
+)  # fmt: skip
+def test_usage_errors(toy: Kata, arguments: list[str], told: str) -> None:
+    extra = PLAIN if arguments[0] == "grade" and "--engine" not in arguments else []
+    done = kata(toy.folder, *arguments, *extra)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_broken_kata_is_the_graders_trouble(toy: Kata) -> None:
+    (toy.folder / "kata.toml").write_text("title = 1")
+    done = kata(toy.folder, "grade", *PLAIN)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "kata.toml: title" in done.stderr
+
+
+def test_a_hidden_test_that_breaks_is_the_graders_trouble(toy: Kata) -> None:
+    path = toy.solutions / "hidden/test_adder.py"
+    path.write_text(path.read_text().replace("rng.integers(1, 9, 5)", "rng.no_such_thing()"))
+    done = kata(toy.folder, "grade", *PLAIN)
+    assert done.returncode == 4
+    assert "engine trouble" in done.stdout
+
+
+def test_outside_a_repository(tmp_path: pathlib.Path) -> None:
+    """From anywhere, the installed package's own repository is found."""
+    assert "flaky-provider" in kata(tmp_path, "list").stdout
+
+
+def test_list_and_show(toy: Kata) -> None:
+    assert "adder" in kata(toy.folder, "list").stdout
+    shown = kata(toy.folder, "show", "adder").stdout
+    assert "A till was off by one." in shown
+    assert "Count again" not in shown
+    assert kata(toy.folder, "show", "adder", "--hint", "2").stdout.strip() == "Count again."
+
+
+def test_verify(toy: Kata) -> None:
+    done = kata(toy.folder, "verify", "--seeds", "2", *PLAIN)
+    assert done.returncode == 0, done
+    assert "wrong/off-by-one" in done.stdout
+
+
+def test_verify_says_which_cell_broke(toy: Kata) -> None:
+    shutil.copy(toy.solutions / "reference/adder.py", toy.solutions / "wrong/off-by-one/adder.py")
+    done = kata(toy.folder, "verify", "--seeds", "2", *PLAIN)
+    assert done.returncode == 1
+    assert "wrong/off-by-one, seed" in " ".join(done.stdout.split())
+    assert "should fail, but passes" in " ".join(done.stdout.split())
+
+
+def test_verify_wants_every_behaviour_to_have_failed_once(toy: Kata) -> None:
+    path = toy.solutions / "hidden/test_adder.py"
+    path.write_text(path.read_text().replace("got == sum(numbers)", "True"))
+    done = kata(toy.folder, "verify", "--seeds", "1", *PLAIN)
+    assert done.returncode == 1
+    assert "fails at `keeps-a-total`" in " ".join(done.stdout.split())
+
+
+def test_doctor(toy: Kata) -> None:
+    done = kata(toy.folder, "doctor")
+    for name in ("docker", "bubblewrap", "process"):
+        assert f"engine {name}: " in done.stdout
+
+
+def test_two_at_once_do_not_disturb_each_other(toy: Kata) -> None:
+    solve(toy)
+    running = [subprocess.Popen([*KATA, "grade", "--json"], cwd=toy.folder, encoding="utf-8",
+               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)]  # fmt: skip
+    outputs = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0]
+    assert [json.loads(output)["outcome"] for output in outputs] == ["passed", "passed"]
+
+
+def test_upstream_by_hand(toy: Kata) -> None:
+    import httpx
+
+    process = subprocess.Popen(
+        [*KATA, "upstream", "llm", "--port", "0", "--script", "429,answer:hello"],
+        cwd=toy.folder, stderr=subprocess.PIPE, encoding="utf-8",
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        url = next(word for word in first.split() if word.startswith("http"))
+        body = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+        replies = [httpx.post(f"{url}/chat/completions", json=body) for _ in range(2)]
+        assert [reply.status_code for reply in replies] == [429, 200]
+        assert replies[1].json()["choices"][0]["message"]["content"] == "hello"
+    finally:
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) in (0, 130)
+        process.stderr and process.stderr.close()

@@ -1,0 +1,447 @@
+"""The conformance suite: every engine, the same behaviour; the isolating ones hold every limit."""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+import pytest
+
+from grader import wire
+from grader.catalog import Kata, Limits
+from grader.engines import choose, docker
+from grader.engines.base import Engine
+from grader.errors import EngineTrouble, UsageError
+from grader.verdict import Cause, Outcome
+from tests.gradings import RIGHT, grade_code, grade_files, result, shape
+
+#: How long after its limits a grading may still take, in seconds.
+TOLERANCE = 5
+
+
+def test_right_answer_passes(engine: Engine, toy: Kata) -> None:
+    verdict = grade_code(engine, toy, RIGHT)
+    assert verdict.outcome is Outcome.PASSED, verdict.behaviours
+    assert verdict.points == verdict.points_possible == 4
+    assert (verdict.engine, verdict.isolated) == (engine.name, engine.name != "process")
+
+
+def test_starter_fails_with_findings(engine: Engine, toy: Kata) -> None:
+    verdict = grade_code(engine, toy, (toy.folder / "adder.py").read_text())
+    assert shape(verdict) == [
+        ("adds", "failed", "failed"),
+        ("adds-as-a-command", "failed", "failed"),
+        ("keeps-a-total", "failed", "failed"),
+    ]
+    finding = result(verdict, "adds").finding
+    assert finding is not None
+    assert int(finding.observed) == int(finding.expected) + 1
+
+
+def test_a_seed_replays_the_data(engine: Engine, toy: Kata) -> None:
+    starter = (toy.folder / "adder.py").read_text()
+    first, second, other = (grade_code(engine, toy, starter, seed) for seed in (5, 5, 6))
+    assert result(first, "adds").finding == result(second, "adds").finding
+    assert result(first, "adds").finding != result(other, "adds").finding
+
+
+def test_one_slot_grades_many_submissions_apart(engine: Engine, toy: Kata) -> None:
+    from grader.grading import Task, grade_all
+    from grader.submission import Submission
+
+    wrong = RIGHT.replace("return a + b", "return a - b")
+    tasks = [Task(toy, Submission({"adder.py": (wrong if n % 2 else RIGHT).encode()}), 3, str(n))
+             for n in range(4)]  # fmt: skip
+    outcomes = {task.label: v.outcome for task, v in grade_all(engine, tasks, jobs=1)}  # type: ignore[union-attr]
+    assert outcomes == {"0": "passed", "1": "failed", "2": "passed", "3": "failed"}
+
+
+CRASHES = {
+    "exit 0 at import": ("import os; os._exit(0)", Cause.CRASHED),
+    "sys.exit at import": ("import sys; sys.exit(0)", Cause.FAILED),
+    "signal": ("import os; os.kill(os.getpid(), 11)", Cause.CRASHED),
+    "sleeps at import": ("import time; time.sleep(1000)", Cause.TIMED_OUT),
+    "busy loop": ("while True: pass", Cause.TIMED_OUT),
+    "allocates": ("hoard = []\nwhile True: hoard.append(b'x' * 10**7)", Cause.OUT_OF_MEMORY),
+    "one huge list": ("hoard = [0] * 10**12", Cause.OUT_OF_MEMORY),
+    "floods stdout": (
+        "for _ in range(200): print('x' * 2**20)", Cause.TOO_MUCH_OUTPUT),
+    "floods stderr": (
+        "import sys\nfor _ in range(200): print('x' * 2**20, file=sys.stderr)",
+        Cause.TOO_MUCH_OUTPUT),
+    "syntax error": ("def add(a, b:\n    return a + b", Cause.FAILED),
+    "import error": ("import no_such_library", Cause.FAILED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CRASHES)
+def test_causes_are_truthful(engine: Engine, toy: Kata, name: str) -> None:
+    code, cause = CRASHES[name]
+    started = time.monotonic()
+    verdict = grade_code(engine, toy, f"{code}\n{RIGHT}")
+    assert time.monotonic() - started < toy.limits.wall_seconds + TOLERANCE
+    assert verdict.outcome is Outcome.FAILED
+    assert not any(each.passed for each in verdict.behaviours)
+    assert result(verdict, "adds").cause is cause, verdict.behaviours
+
+
+def test_errors_name_the_learners_file_and_line_only(engine: Engine, toy: Kata) -> None:
+    verdict = grade_code(engine, toy, RIGHT + "\n\ndef broken(:\n")
+    finding = result(verdict, "adds").finding
+    assert finding is not None
+    line = RIGHT.count("\n") + 3
+    assert f"adder.py, line {line}" in finding.observed
+    assert "SyntaxError" in finding.observed
+    for each in verdict.behaviours:
+        assert each.finding is not None
+        assert not re.search(r"grader|judge|supervisor|tasks\.py|test_adder", each.finding.observed)
+
+
+def test_a_behaviour_starts_in_a_clean_box(engine: Engine, toy: Kata) -> None:
+    """What one behaviour leaves behind (files, processes, changed sources) the next never sees."""
+    code = f"""
+import os, pathlib, subprocess, sys
+traces = [pathlib.Path(os.environ["TMPDIR"], "trace"), pathlib.Path.cwd() / "trace"]
+if any(trace.exists() for trace in traces):
+    raise RuntimeError("somebody was here before")
+for trace in traces:
+    trace.write_text("here")
+os.chmod(pathlib.Path(__file__).parent, 0o777)
+os.chmod(__file__, 0o666)
+pathlib.Path(__file__).write_text("raise RuntimeError('changed')")
+{RIGHT}"""
+    assert grade_code(engine, toy, code).outcome is Outcome.PASSED
+
+
+def test_files_beside_the_code_are_there_and_tests_are_not(engine: Engine, toy: Kata) -> None:
+    (toy.folder / "prices.csv").write_text("a,b\n1,2\n")
+    code = f"""
+import pathlib
+here = pathlib.Path(__file__).parent
+names = sorted(path.relative_to(here).as_posix() for path in here.rglob("*"))
+if names != ["adder.py", "more", "more/deep", "more/deep/x.py", "prices.csv"]:
+    raise RuntimeError(str(names))
+{RIGHT}"""
+    files = {"adder.py": code, "more/deep/x.py": ""}
+    assert grade_files(engine, toy, files).outcome is Outcome.PASSED
+
+
+def test_usage_is_measured_from_outside(isolating: Engine, toy: Kata) -> None:
+    verdict = grade_code(isolating, toy, f"sum(range(30_000_000))\n{RIGHT}")
+    assert verdict.usage.cpu_seconds is not None
+    assert verdict.usage.cpu_seconds > 0.3
+    assert verdict.usage.memory_mb
+    assert verdict.usage.processes
+
+
+# --- the walls of the isolating engines -------------------------------------------------------
+
+
+def seen_from_inside(engine: Engine, toy: Kata, body: str) -> str:
+    """Runs code in a box and returns the text that it raises."""
+    verdict = grade_code(engine, toy, f"def look():\n{_indent(body)}\nraise Exception(look())")
+    finding = result(verdict, "adds").finding
+    assert finding is not None
+    return finding.observed.partition("raised Exception: ")[2].rpartition(" (adder.py")[0]
+
+
+def _indent(body: str) -> str:
+    return "\n".join("    " + line for line in body.strip().splitlines())
+
+
+def test_no_network(isolating: Engine, toy: Kata) -> None:
+    """A listener of the test's own, on the host's loopback, cannot be reached."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        socket.create_connection(("127.0.0.1", port)).close()
+        told = seen_from_inside(isolating, toy, f"""
+import socket
+try:
+    socket.create_connection(("127.0.0.1", {port}), timeout=2)
+    return "reached"
+except OSError as error:
+    return "refused" if "refused" in str(error) else repr(error)
+""")  # fmt: skip
+        assert told == "refused"
+    names = seen_from_inside(isolating, toy, """
+import socket
+return ",".join(sorted(name for _, name in socket.if_nameindex()))
+""")  # fmt: skip
+    assert names == "lo"
+
+
+def test_no_capabilities_and_no_way_to_more(isolating: Engine, toy: Kata) -> None:
+    told = seen_from_inside(isolating, toy, """
+lines = open("/proc/self/status").read().splitlines()
+fields = dict(line.split(":", 1) for line in lines)
+return " ".join(fields[name].strip() for name in
+                ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs"))
+""")  # fmt: skip
+    assert told == " ".join(["0" * 16] * 5 + ["1"])
+
+
+def test_sees_only_its_own_processes(isolating: Engine, toy: Kata) -> None:
+    told = seen_from_inside(isolating, toy, """
+import os
+seen = sorted(name for name in os.listdir("/proc") if name.isdigit())
+return " ".join([*seen, str(os.getpid())])
+""")  # fmt: skip
+    *seen, own = told.split()
+    assert seen == ["1", own]
+
+
+def test_the_supervisor_keeps_its_memory_to_itself(isolating: Engine, toy: Kata) -> None:
+    told = seen_from_inside(isolating, toy, """
+import os
+def attempt(work):
+    try:
+        work()
+        return "open"
+    except OSError as error:
+        return type(error).__name__
+return " ".join(map(attempt, [lambda: open("/proc/1/mem"), lambda: open("/proc/1/environ").read(),
+                              lambda: os.listdir("/proc/1/fd")]))
+""")  # fmt: skip
+    assert told == "PermissionError PermissionError PermissionError"
+    verdict = grade_code(isolating, toy, f"import os\nos.kill(1, 19); os.kill(1, 9)\n{RIGHT}")
+    assert verdict.outcome is Outcome.PASSED  # signals from inside do not reach it
+
+
+def test_only_tmp_can_be_written(isolating: Engine, toy: Kata) -> None:
+    told = seen_from_inside(isolating, toy, """
+import os
+mounts = [line.split()[1] for line in open("/proc/self/mounts")]
+tops = [f"{top}/{name}" for top in ("", "/dev", "/opt", "/opt/kata")
+        for name in os.listdir(top or "/") if name != "fd"]
+folders = {path for path in mounts + tops if os.path.isdir(path) and path[:5] != "/proc"}
+return " ".join(sorted(path for path in folders if os.access(path, os.W_OK)))
+""")  # fmt: skip
+    # Docker's message queues have a folder of their own; the box may not make any.
+    assert set(told.split()) - {"/dev/mqueue"} == {"/dev/shm", "/tmp"}
+
+
+def test_disk_is_limited(isolating: Engine, toy: Kata) -> None:
+    told = seen_from_inside(isolating, toy, """
+written = 0
+try:
+    for number in range(40):
+        with open(f"/tmp/{number}", "wb") as file:
+            for _ in range(20):
+                written += file.write(b"x" * 2**20)
+except OSError as error:
+    return f"{written // 2**20} {error.errno}"
+return "no end"
+""")  # fmt: skip
+    megabytes, number = map(int, told.split())
+    assert megabytes <= toy.limits.disk_mb
+    assert number == 28  # ENOSPC
+
+
+def test_fork_bomb_ends(isolating: Engine, toy: Kata) -> None:
+    code = f"""
+import os
+while True:
+    try:
+        if os.fork() == 0:
+            os.setsid()
+    except OSError:
+        pass
+{RIGHT}"""
+    started = time.monotonic()
+    verdict = grade_code(isolating, toy, code)
+    assert time.monotonic() - started < toy.limits.wall_seconds + TOLERANCE
+    assert verdict.outcome is Outcome.FAILED
+    assert result(verdict, "adds").cause in (Cause.TIMED_OUT, Cause.CRASHED, Cause.FAILED)
+
+
+def test_processes_are_limited(isolating: Engine, toy: Kata) -> None:
+    told = seen_from_inside(isolating, toy, """
+import os, time
+count = 0
+try:
+    while count < 500:
+        if os.fork() == 0:
+            time.sleep(100)
+        count += 1
+except OSError as error:
+    return f"{count} {type(error).__name__}"
+return "no end"
+""")  # fmt: skip
+    count, name = told.split()
+    assert int(count) <= toy.limits.processes
+    assert name == "BlockingIOError"
+
+
+def test_memory_of_many_processes_is_limited(isolating: Engine, toy: Kata) -> None:
+    """Each process stays below its own limit; together they do not."""
+    code = f"""
+import os, time
+for _ in range(10):
+    if os.fork() == 0:
+        hoard = bytearray(200 * 2**20)
+        for place in range(0, len(hoard), 4096):
+            hoard[place] = 1
+        time.sleep(100)
+time.sleep(100)
+{RIGHT}"""
+    verdict = grade_code(isolating, toy, code)
+    assert verdict.outcome is Outcome.FAILED
+    assert Cause.OUT_OF_MEMORY in {each.cause for each in verdict.behaviours}
+    assert verdict.usage.memory_mb is None or verdict.usage.memory_mb < 10 * 200
+
+
+def test_cpu_of_many_processes_is_limited(isolating: Engine, toy: Kata) -> None:
+    limits = toy.limits.model_copy(update={"cpu_seconds": 2, "behaviour_seconds": 15})
+    contract = toy.contract.model_copy(update={"limits": limits})
+    object.__setattr__(toy, "contract", contract)
+    code = f"""
+import os
+for _ in range(3):
+    os.fork()
+while True:
+    pass
+{RIGHT}"""
+    verdict = grade_code(isolating, toy, code)
+    assert result(verdict, "adds").cause is Cause.TIMED_OUT
+    finding = result(verdict, "adds").finding
+    assert finding is not None
+    assert "CPU" in finding.observed
+
+
+# --- what is left behind ----------------------------------------------------------------------
+
+
+def offspring(pid: int) -> set[int]:
+    """Processes below `pid`: other graders may be at work here, and do not count."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            stat = pathlib.Path("/proc", name, "stat").read_text()
+            parents[int(name)] = int(stat.rpartition(")")[2].split()[1])
+    found, waiting = set(), {pid}
+    while waiting:
+        waiting = {child for child, parent in parents.items() if parent in waiting} - found
+        found |= waiting
+    return found
+
+
+def docker_holds(owner: int) -> set[str]:
+    """Containers of one grader, and all volumes and networks."""
+    commands = (
+        ["ps", "--all", "--format", "{{.ID}}", "--filter",
+         f"label=ai-engineer-katas.owner={docker.owner_of(owner)}"],
+        ["volume", "ls", "--format", "{{.Name}}"],
+        ["network", "ls", "--format", "{{.Name}}"],
+    )  # fmt: skip
+    listed = [subprocess.run(["docker", *words], capture_output=True, text=True, check=True)
+              for words in commands]  # fmt: skip
+    return {line for each in listed for line in each.stdout.splitlines()}
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
+    give_up = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+DAEMON = f"""
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(1000)
+    os._exit(0)
+{RIGHT}"""
+
+
+def test_nothing_is_left_behind(isolating: Engine, toy: Kata) -> None:
+    uses_docker = isolating.name == "docker"
+    before = docker_holds(os.getpid()) if uses_docker else set()
+    assert grade_code(isolating, toy, DAEMON).outcome is Outcome.PASSED
+    grade_code(isolating, toy, f"import time; time.sleep(100)\n{RIGHT}")
+    assert eventually(lambda: not offspring(os.getpid()))
+    assert not uses_docker or eventually(lambda: docker_holds(os.getpid()) == before)
+
+
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_behind_by_a_stopped_grader(
+    isolating: Engine, toy: Kata, name: signal.Signals
+) -> None:
+    uses_docker = isolating.name == "docker"
+    (toy.folder / "adder.py").write_text(f"import time; time.sleep(100)\n{RIGHT}")
+    before = docker_holds(0) if uses_docker else set()
+    grader = subprocess.Popen(
+        [sys.executable, "-c", "import grader.cli; grader.cli.main()", "grade", "adder",
+         "--engine", isolating.name],
+        cwd=toy.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    if uses_docker:
+        owner = docker.owner_of(grader.pid)
+        assert eventually(lambda: len(docker_holds(grader.pid) - before) == 2)
+    else:
+        assert eventually(lambda: len(offspring(grader.pid)) >= 4)
+    time.sleep(0.5)
+    family = offspring(grader.pid)
+    grader.send_signal(name)
+    code = grader.wait(30)
+    assert code == (-signal.SIGKILL if name is signal.SIGKILL else 130)
+    if name is signal.SIGKILL:
+        # Its processes end by themselves; what else it had is taken away by the next grading.
+        grade_code(choose(isolating.name, lambda step: None)[0], toy, RIGHT)
+    assert eventually(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in family))
+    if uses_docker:
+        listed = subprocess.run(
+            ["docker", "ps", "-aq", "--filter", f"label=ai-engineer-katas.owner={owner}"],
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert listed.stdout == ""
+        assert docker_holds(0) == before
+
+
+def test_a_judge_that_dies_is_trouble_not_failure(isolating: Engine, toy: Kata) -> None:
+    from grader.grading import Task, grade
+    from grader.submission import Submission
+
+    task = Task(toy, Submission({"adder.py": RIGHT.encode()}), 1)
+    with isolating.slot() as slot:
+        assert grade(task, isolating, slot).outcome is Outcome.PASSED
+        slot.tell({"warm": ["no_such_module"]})  # an error that no judge survives
+        with pytest.raises(EngineTrouble):
+            grade(task, isolating, slot)
+
+
+def test_a_box_killed_from_outside_is_trouble(isolating: Engine, toy: Kata) -> None:
+    with isolating.slot() as slot, slot.box(Limits()) as box:
+        assert box.fate() is None
+        box.kill()
+        give_up = time.monotonic() + 10
+        while box.fate() is None and time.monotonic() < give_up:
+            time.sleep(0.05)
+        assert box.fate() == "killed"
+
+
+def test_messages_beyond_the_cap_are_refused() -> None:
+    with pytest.raises(wire.WireError, match="the most is"):
+        wire.encode(b"x" * (wire.MAX_MESSAGE + 1))
+
+
+def test_unknown_engine_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="docker, bubblewrap, process"):
+        choose("podman", lambda step: None)
+
+
+def test_auto_says_why_it_passes_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(docker.DockerEngine, "problem", lambda self: "no daemon")
+    engine, passed_over = choose("auto", lambda step: None)
+    assert engine.name in ("bubblewrap", "process")
+    assert passed_over[0] == "docker: no daemon"
