@@ -13,7 +13,7 @@ import pytest
 from grader.catalog import Catalog
 from grader.engines import local, process
 from grader.errors import GraderError
-from grader.grading import job_for, new_seed
+from grader.grading import Task, job_for, new_seed
 from grader.judge.plugin import Grading
 from grader.submission import collect
 
@@ -42,7 +42,7 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from None
     config.add_cleanup(lambda: local.end(box))
     seed = new_seed() if config.option.seed is None else config.option.seed
-    job = job_for(kata, submission, seed, port, token)
+    job = job_for(Task(kata, submission, seed), port, token)
     if config.option.usepdb:
         # Whoever reads along in a debugger takes longer than any limit.
         job.limits.update(dict.fromkeys(("wall_seconds", "behaviour_seconds"), 24 * 3600))

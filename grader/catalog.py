@@ -140,6 +140,14 @@ class Kata:
         _check_tests(self, folder, files)
         return files
 
+    def starter_fails(self) -> Sequence[str]:
+        """The behaviours at which the starter must fail: the symptom of the story."""
+        path = self.solutions / "solutions.toml"
+        fails: Sequence[str] = _read_toml(path).get("starter", {}).get("fails", [])
+        if not fails or not set(fails) <= {behaviour.id for behaviour in self.behaviours}:
+            raise CatalogError(f"{path}: [starter] fails = …: name behaviours of {self.name}")
+        return fails
+
     def wrong(self) -> dict[str, Wrong]:
         """The wrong answers of solutions.toml by name."""
         return {

@@ -31,6 +31,12 @@ class Task:
     submission: Submission
     seed: int
     label: str = ""
+    #: Ids of the only behaviours to be tried, for an author's proof; a learner's verdict has all.
+    only: frozenset[str] | None = None
+
+    @property
+    def behaviours(self) -> list[Behaviour]:
+        return [b for b in self.kata.behaviours if self.only is None or b.id in self.only]
 
 
 #: Told of each behaviour as its result arrives.
@@ -61,15 +67,16 @@ def fixed_files(kata: Kata) -> dict[str, bytes]:
     return files
 
 
-def job_for(kata: Kata, submission: Submission, seed: int, port: int, token: str) -> Job:
+def job_for(task: Task, port: int, token: str) -> Job:
     """What a judge is told to do, with the box that listens on `port`."""
+    kata = task.kata
     return Job(
         kata=kata.name,
         hidden=kata.hidden_tests(),
-        behaviours=[behaviour.id for behaviour in kata.behaviours],
-        files={**fixed_files(kata), **submission.files},
-        submitted=sorted(submission.files),
-        seed=seed,
+        behaviours=[behaviour.id for behaviour in task.behaviours],
+        files={**fixed_files(kata), **task.submission.files},
+        submitted=sorted(task.submission.files),
+        seed=task.seed,
         limits=kata.limits.model_dump(),
         preload=kata.contract.preload,
         port=port,
@@ -83,22 +90,22 @@ def grade(task: Task, engine: Engine, slot: Slot, on_result: OnResult | None = N
     started = time.monotonic()
     slot.tell({"warm": kata.contract.preload})
     with slot.box(limits) as box:
-        job = job_for(kata, task.submission, task.seed, box.port, box.token)
+        job = job_for(task, box.port, box.token)
         slot.tell(job.as_message())
         watch = _Watch(kata, box)
         reports = []
         for report in _reports(slot, watch, started):
             reports.append(report)
             if on_result:
-                for behaviour in kata.behaviours:
+                for behaviour in task.behaviours:
                     if behaviour.id == report["behaviour"]:
                         on_result(task, _result(behaviour, [report], watch))
         watch.sample()
         results = tuple(
             _result(behaviour, [r for r in reports if r["behaviour"] == behaviour.id], watch)
-            for behaviour in kata.behaviours
+            for behaviour in task.behaviours
         )
-    declared = {behaviour.id for behaviour in kata.behaviours}
+    declared = {behaviour.id for behaviour in task.behaviours}
     if unknown := {report["behaviour"] for report in reports} - declared:
         raise EngineTrouble(f"{kata.name}: the judge told of unknown behaviours: {unknown}")
     return Verdict(

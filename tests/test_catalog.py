@@ -92,7 +92,8 @@ def test_a_changed_starter_is_told(toy: Kata) -> None:
 
 
 def test_wrong_answers_name_known_behaviours(toy: Kata) -> None:
-    edit(toy.solutions / "solutions.toml", 'fails = ["adds"]', 'fails = ["add"]')
+    path = toy.solutions / "solutions.toml"
+    edit(path, 'mended."\nfails = ["adds"]', 'mended."\nfails = ["add"]')
     with pytest.raises(CatalogError, match="name behaviours"):
         toy.wrong()
 

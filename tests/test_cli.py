@@ -155,7 +155,7 @@ def test_verify_says_which_cell_broke(toy: Kata) -> None:
     done = kata(toy.folder, "verify", "--seeds", "2", *PLAIN)
     assert done.returncode == 1
     assert "wrong/off-by-one, seed" in " ".join(done.stdout.split())
-    assert "should fail, but passes" in " ".join(done.stdout.split())
+    assert "should fail at adds, but holds there" in " ".join(done.stdout.split())
 
 
 def test_verify_wants_every_behaviour_to_have_failed_once(toy: Kata) -> None:

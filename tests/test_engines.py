@@ -1,6 +1,5 @@
 """The conformance suite: every engine, the same behaviour; the isolating ones hold every limit."""
 
-import contextlib
 import os
 import pathlib
 import re
@@ -8,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -19,6 +17,7 @@ from grader.engines.base import Engine
 from grader.errors import EngineTrouble, UsageError
 from grader.verdict import Cause, Outcome
 from tests.gradings import RIGHT, grade_code, grade_files, result, shape
+from tests.machine import docker_holds, eventually, offspring
 
 #: How long after its limits a grading may still take, in seconds.
 TOLERANCE = 5
@@ -316,42 +315,6 @@ while True:
 
 
 # --- what is left behind ----------------------------------------------------------------------
-
-
-def offspring(pid: int) -> set[int]:
-    """Processes below `pid`: other graders may be at work here, and do not count."""
-    parents = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError):
-            stat = pathlib.Path("/proc", name, "stat").read_text()
-            parents[int(name)] = int(stat.rpartition(")")[2].split()[1])
-    found, waiting = set(), {pid}
-    while waiting:
-        waiting = {child for child, parent in parents.items() if parent in waiting} - found
-        found |= waiting
-    return found
-
-
-def docker_holds(owner: int) -> set[str]:
-    """Containers of one grader, and all volumes and networks."""
-    commands = (
-        ["ps", "--all", "--format", "{{.ID}}", "--filter",
-         f"label=ai-engineer-katas.owner={docker.owner_of(owner)}"],
-        ["volume", "ls", "--format", "{{.Name}}"],
-        ["network", "ls", "--format", "{{.Name}}"],
-    )  # fmt: skip
-    listed = [subprocess.run(["docker", *words], capture_output=True, text=True, check=True)
-              for words in commands]  # fmt: skip
-    return {line for each in listed for line in each.stdout.splitlines()}
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 20) -> bool:
-    give_up = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > give_up:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 DAEMON = f"""

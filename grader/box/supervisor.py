@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import dataclasses
 import functools
+import gc
 import importlib
 import os
 import pathlib
@@ -21,6 +22,7 @@ import socket
 import stat
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -31,6 +33,7 @@ from grader.errors import WireError
 
 _GREETING_SECONDS = 5.0
 _WAIT_FOR_JUDGE_SECONDS = 60.0
+_THREAD_STACK_BYTES = 2 * 1024 * 1024
 _PR_SET_DUMPABLE = 4
 _PR_SET_NO_NEW_PRIVS = 38
 
@@ -129,6 +132,9 @@ class Supervisor:
         self._limits = limits
         for module in preload:
             importlib.import_module(module)
+        # Forks share these pages until someone writes to them; the collector would, on every pass.
+        gc.collect()
+        gc.freeze()
         return sys.version.split()[0]
 
     def _do_reset(self, files: dict[str, bytes]) -> str:
@@ -302,6 +308,8 @@ class Supervisor:
             if most != resource.RLIM_INFINITY:
                 soft, hard = min(soft, most), min(hard, most)
             resource.setrlimit(kind, (soft, hard))
+        # RLIMIT_DATA counts a thread's whole stack, which is 8 MB unless asked for otherwise.
+        threading.stack_size(_THREAD_STACK_BYTES)
         _prctl(_PR_SET_NO_NEW_PRIVS, 1)
         _set_dumpable(True)
         with contextlib.suppress(OSError):

@@ -4,6 +4,7 @@ Wheels are fetched on the host, with the host's pip and its settings, and instal
 so the image also builds behind a proxy that rewrites TLS, and from a base that no registry knows.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -15,7 +16,6 @@ import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from typing import Any
 
 import docker
 import docker.errors
@@ -34,7 +34,8 @@ _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 _PARTS = ("__init__.py", "errors.py", "wire.py", "verdict.py", "verdict.schema.json",
           "judge", "box", "upstreams")  # fmt: skip
 _LOCK = pathlib.Path(__file__).with_name("runtime.lock")
-_DOCKERFILE = """\
+#: The libraries alone, so that a change of the grader's part fetches nothing anew.
+_LIBRARIES = """\
 ARG BASE
 FROM $BASE AS build
 COPY wheels /wheels
@@ -42,12 +43,15 @@ COPY requirements.txt /requirements.txt
 RUN python3 -m venv /opt/env \\
  && /opt/env/bin/pip install --quiet --no-index --no-deps --require-hashes \\
     --find-links /wheels --requirement /requirements.txt
-COPY grader /opt/kata/grader
-RUN /opt/env/bin/python -m compileall -q /opt/kata
 
 FROM $BASE
 COPY --from=build /opt/env /opt/env
-COPY --from=build /opt/kata /opt/kata
+"""
+_GRADER = """\
+ARG BASE
+FROM $BASE
+COPY grader /opt/kata/grader
+RUN /opt/env/bin/python -m compileall -q /opt/kata
 ENV PATH=/opt/env/bin:/usr/local/bin:/usr/bin:/bin PYTHONPATH=/opt/kata LANG=C.UTF-8 \\
     PYTHONDONTWRITEBYTECODE=1 PYTHONSAFEPATH=1
 WORKDIR /tmp
@@ -83,10 +87,14 @@ def ensure(client: docker.DockerClient, progress: Progress) -> str:
     return _build(client, bases[0], progress)
 
 
+def _libraries_tag(base: str) -> str:
+    digest = hashlib.sha256(f"{base}\n{_LIBRARIES}".encode() + _LOCK.read_bytes())
+    return f"{_NAME}-libraries:{digest.hexdigest()[:16]}"
+
+
 def _tag(base: str) -> str:
     """Named by the hash of all that goes into it."""
-    digest = hashlib.sha256(f"{base}\n{_DOCKERFILE}".encode())
-    digest.update(_LOCK.read_bytes())
+    digest = hashlib.sha256(f"{_libraries_tag(base)}\n{_GRADER}".encode())
     for name, path in _grader_files():
         digest.update(name.encode() + b"\0" + path.read_bytes())
     return f"{_NAME}:{digest.hexdigest()[:16]}"
@@ -109,7 +117,15 @@ def _exists(client: docker.DockerClient, name: str) -> bool:
 
 
 def _build(client: docker.DockerClient, base: str, progress: Progress) -> str:
-    tag = _tag(base)
+    libraries, tag = _libraries_tag(base), _tag(base)
+    if not _exists(client, libraries):
+        _build_libraries(client, base, libraries, progress)
+    files = [(name, path.read_bytes()) for name, path in _grader_files()]
+    _run_build(client, libraries, tag, [("Dockerfile", _GRADER.encode()), *files], progress)
+    return tag
+
+
+def _build_libraries(client: docker.DockerClient, base: str, tag: str, progress: Progress) -> None:
     try:
         answer = client.containers.run(
             base, ["python3", "-c", _ASK_BASE], network_mode="none", remove=True
@@ -120,25 +136,50 @@ def _build(client: docker.DockerClient, base: str, progress: Progress) -> str:
             f"the base image {base} has no working python3 ({_first_line(error)}); set "
             "KATA_BASE_IMAGE to one that has"
         ) from error
+    requirements = _requirements_for(target)
     with tempfile.TemporaryDirectory(prefix="kata-image-") as folder:
-        wheels = pathlib.Path(folder)
-        requirements = _requirements_for(target)
         progress(f"fetching the libraries for Python {target['python_version']}")
-        _download(requirements, target, wheels)
-        progress(f"building {tag} on {base}")
-        with tempfile.TemporaryFile() as context:
-            _write_context(context, requirements, wheels)
-            context.seek(0)
-            steps = client.api.build(
-                fileobj=context, custom_context=True, tag=tag, rm=True, forcerm=True,
-                network_mode="none", decode=True, buildargs={"BASE": base},
-            )  # fmt: skip
-            for step in steps:
-                if "error" in step:
-                    raise EngineTrouble(f"the image could not be built: {step['error'].strip()}")
-                if match := re.match(r"Step (\d+/\d+) : (\w+ \S+)", step.get("stream", "")):
-                    progress(f"building {tag}: step {match[1]} ({match[2]})")
-    return tag
+        _download(requirements, target, pathlib.Path(folder))
+        wheels = [(f"wheels/{path.name}", path.read_bytes())
+                  for path in sorted(pathlib.Path(folder).iterdir())]  # fmt: skip
+    texts = [("Dockerfile", _LIBRARIES.encode()), ("requirements.txt", requirements.encode())]
+    _run_build(client, base, tag, [*texts, *wheels], progress)
+
+
+def _run_build(
+    client: docker.DockerClient,
+    base: str,
+    tag: str,
+    files: list[tuple[str, bytes]],
+    progress: Progress,
+) -> None:
+    """Builds from the classic builder's tar; containers that build have no network."""
+    progress(f"building {tag} on {base}")
+    with tempfile.TemporaryFile() as context:
+        with tarfile.open(fileobj=context, mode="w") as archive:
+            for name, content in files:
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode = len(content), 0o644
+                archive.addfile(entry, io.BytesIO(content))
+        context.seek(0)
+        steps = client.api.build(
+            fileobj=context, custom_context=True, tag=tag, rm=True, forcerm=True,
+            network_mode="none", decode=True, buildargs={"BASE": base},
+        )  # fmt: skip
+        stages: list[str] = []
+        for step in steps:
+            if "error" in step:
+                raise EngineTrouble(f"the image could not be built: {step['error'].strip()}")
+            if match := re.match(r" ---> ([0-9a-f]{12})", step.get("stream", "")):
+                latest = match[1]
+            if match := re.match(r"Step (\d+/\d+) : (\w+ \S+)", step.get("stream", "")):
+                progress(f"building {tag}: step {match[1]} ({match[2]})")
+                if match[2].startswith("FROM") and not match[1].startswith(("1/", "2/")):
+                    stages.append(latest)
+    for stage in stages:
+        # A finished stage has no name and nobody needs it; what is still in use stays.
+        with contextlib.suppress(docker.errors.APIError):
+            client.images.remove(stage)
 
 
 def _requirements_for(target: dict[str, str]) -> str:
@@ -180,24 +221,6 @@ def _download(requirements: str, target: dict[str, str], folder: pathlib.Path) -
     if done.returncode != 0:
         why = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise EngineTrouble(f"the image's libraries could not be fetched by pip: {why}")
-
-
-def _write_context(target: Any, requirements: str, wheels: pathlib.Path) -> None:
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        for name, text in (("Dockerfile", _DOCKERFILE), ("requirements.txt", requirements)):
-            entry = tarfile.TarInfo(name)
-            entry.size = len(text.encode())
-            archive.addfile(entry, io.BytesIO(text.encode()))
-        for wheel in sorted(wheels.iterdir()):
-            archive.add(wheel, f"wheels/{wheel.name}")
-        for name, path in _grader_files():
-            archive.add(path, name, filter=_readable)
-
-
-def _readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    entry.mode = 0o644
-    entry.uid = entry.gid = 0
-    return entry
 
 
 def _first_line(error: Exception) -> str:

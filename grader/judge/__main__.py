@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from grader import wire
+from grader.judge.findings import BoxLost
 from grader.judge.job import Job
 from grader.judge.plugin import Grading
 
@@ -70,6 +71,11 @@ def _grade(job: Job, replies: int) -> int:
     def report(result: dict[str, Any]) -> None:
         wire.write_to(replies, result)
 
+    try:
+        grading = Grading(job, report)
+    except BoxLost:
+        report({"trouble": "the box cannot be reached"})
+        return 0
     with tempfile.TemporaryDirectory(prefix="judge-") as folder, tempfile.TemporaryFile() as output:
         os.dup2(output.fileno(), 1)
         hidden = pathlib.Path(folder)
@@ -83,7 +89,7 @@ def _grade(job: Job, replies: int) -> int:
             # Assertions stay plain: rewritten ones would quote the hidden test's source.
             ["-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "pytest_timeout",
              f"--rootdir={hidden}", str(hidden)],
-            plugins=[Grading(job, report)],
+            plugins=[grading],
         )  # fmt: skip
         output.seek(0)
         lines = output.read().decode("utf-8", "replace").strip().splitlines()

@@ -22,12 +22,16 @@ _EARLIER = 0.5
 
 
 class Grading:
-    """Runs one job's hidden tests; `report` gets one plain dict per behaviour, as it falls."""
+    """Runs one job's hidden tests; `report` gets one plain dict per behaviour, as it falls.
+
+    Raises `BoxLost` when the box cannot be reached.
+    """
 
     def __init__(self, job: Job, report: Callable[[dict[str, Any]], None]) -> None:
         self._job = job
         self._report = report
-        self._box: Box | None = None
+        self._box = Box(job.port, job.token)
+        self._box.hello(job.limits, job.preload)
         self._ends = time.monotonic() + job.limits["wall_seconds"]
 
     # --- fixtures ---------------------------------------------------------------------------
@@ -35,9 +39,6 @@ class Grading:
     @pytest.fixture
     def submission(self, request: pytest.FixtureRequest) -> Iterator[Submission]:
         """The learner's code in a clean box."""
-        if self._box is None:
-            self._box = Box(self._job.port, self._job.token)
-            self._box.hello(self._job.limits, self._job.preload)
         seconds = self._job.limits["behaviour_seconds"]
         self._box.deadline = min(time.monotonic() + seconds - _EARLIER, self._ends)
         submission = Submission(self._box, self._job.files, self._job.submitted)
@@ -77,7 +78,8 @@ class Grading:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         order = {name: place for place, name in enumerate(self._job.behaviours)}
-        items.sort(key=lambda item: order.get(behaviour_of(item), len(order)))
+        wanted = [item for item in items if behaviour_of(item) in order]
+        items[:] = sorted(wanted, key=lambda item: order[behaviour_of(item)])
         for item in items:
             if item.get_closest_marker("timeout") is None:
                 # Of the function alone: between the phases pytest would not take it for a failure.

@@ -69,7 +69,8 @@ class Service:
         self._what = what
         self._client = httpx.Client(
             base_url=self.url,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
+            # A connection each: a kept one that the server has just closed would look like a fault.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             trust_env=False,
         )
 
@@ -103,8 +104,12 @@ class Service:
         content: bytes | str | None = None,
         headers: dict[str, str] | None = None,
         timeout: float | None = None,
+        given: str = "",
     ) -> Reply:
-        """Sends one request; `timeout` in seconds, never beyond the behaviour's own."""
+        """Sends one request; `timeout` in seconds, never beyond the behaviour's own.
+
+        `given` tells the learner in which situation, should there be no answer.
+        """
         started = time.monotonic()
         deadline = min(
             self._session.box.deadline, float("inf") if timeout is None else started + timeout
@@ -124,19 +129,19 @@ class Service:
                     body += part
                     if len(body) > _MAX_BODY:
                         observed = f"{what}: more than {_MAX_BODY:,} bytes"
-                        raise Unmet(Finding(observed, "a reply of sensible size"))
+                        raise Unmet(Finding(observed, "a reply of sensible size", given))
                     if time.monotonic() > deadline:
                         raise httpx.ReadTimeout("")
         except httpx.TimeoutException:
             waited = time.monotonic() - started
             observed = f"{what}: no whole answer after {waited:.1f} s"
-            raise Unmet(Finding(observed, "an answer in time"), Cause.TIMED_OUT) from None
+            raise Unmet(Finding(observed, "an answer in time", given), Cause.TIMED_OUT) from None
         except httpx.HTTPError as error:
             time.sleep(0.05)  # a process that is ending may need a moment to have ended
             if self._session.end() is not None:
                 raise self._session.died(f"{what}: the service ended") from None
             observed = f"{what}: the connection broke ({type(error).__name__})"
-            raise Unmet(Finding(observed, "an HTTP answer")) from None
+            raise Unmet(Finding(observed, "an HTTP answer", given)) from None
         return Reply(
             response.status_code, response.headers, body, (time.monotonic() - started) * 1000
         )

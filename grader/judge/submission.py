@@ -173,6 +173,13 @@ class Submission:
         observed = f"{what}: what came back over the connection is not an answer"
         raise Unmet(Finding(observed, "that only the answer is sent"), Cause.CRASHED) from None
 
+    def log(self) -> str:
+        """What the called code has written to standard output and error so far."""
+        if self._worker is None:
+            return ""
+        log = self._worker.log()
+        return (log["stdout"] + log["stderr"]).decode("utf-8", "backslashreplace")
+
     # --- running ----------------------------------------------------------------------------
 
     def run(

@@ -1,0 +1,1 @@
+"""The churn notebook as a command."""

@@ -1,0 +1,1 @@
+"""Train the churn model and score customers with it."""

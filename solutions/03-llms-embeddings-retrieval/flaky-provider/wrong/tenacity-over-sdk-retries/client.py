@@ -1,0 +1,150 @@
+"""The assistant: asks the primary provider, and the backup when the primary is out.
+
+One clock for a request: everything runs under the same `asyncio.timeout_at`. tenacity retries.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from json import JSONDecodeError
+
+from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+from tenacity import wait_random_exponential
+from settings import ProviderSettings, Settings
+
+log = logging.getLogger("assistant")
+
+# A primary that hangs may use up this much of the deadline; the rest belongs to the backup.
+PRIMARY_SHARE = 0.6
+# Answer a little before the caller's own timer fires.
+MARGIN_SECONDS = 0.02
+MAX_CALLS_PER_PROVIDER = 3
+
+
+@dataclass(frozen=True)
+class Reply:
+    answer: str
+    source: str
+    degraded: bool
+    attempts: int
+    truncated: bool
+
+
+class ProvidersUnavailable(Exception):
+    """Neither provider gave an answer in time."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    text: str
+    truncated: bool
+
+
+@dataclass(eq=False)
+class CallFailed(Exception):
+    """One call gave no answer. What that means for the next one is decided here, once."""
+
+    reason: str
+    transient: bool
+
+
+@dataclass
+class Tally:
+    """How many calls one request has caused so far, at both providers."""
+
+    calls: int = 0
+
+
+class Provider:
+    """One OpenAI-compatible provider."""
+
+    def __init__(self, name: str, settings: ProviderSettings) -> None:
+        self.name = name
+        self._model = settings.model
+        self._client = AsyncOpenAI(base_url=settings.url, api_key=settings.api_key)
+
+    async def complete(self, prompt: str, until: float, tally: Tally) -> Completion:
+        """The answer, or CallFailed, or TimeoutError at `until` (on the event loop's clock)."""
+        retrying = AsyncRetrying(
+            stop=stop_after_attempt(MAX_CALLS_PER_PROVIDER),
+            wait=wait_random_exponential(multiplier=0.1, max=0.5),
+            retry=retry_if_exception(lambda e: isinstance(e, CallFailed) and e.transient),
+            reraise=True,
+        )
+        async with asyncio.timeout_at(until):
+            return await retrying(self._counted_call, prompt, tally)
+
+    async def _counted_call(self, prompt: str, tally: Tally) -> Completion:
+        tally.calls += 1
+        return await self._call(prompt)
+
+    async def _call(self, prompt: str) -> Completion:
+        parts: list[str] = []
+        finish_reason: str | None = None
+        try:
+            stream = await self._client.chat.completions.create(
+                model=self._model,
+                messages=[{"role": "user", "content": prompt}],
+                stream=True,
+            )
+            async with stream:
+                async for chunk in stream:
+                    if not chunk.choices:
+                        continue
+                    choice = chunk.choices[0]
+                    parts.append(choice.delta.content or "")
+                    finish_reason = choice.finish_reason or finish_reason
+        except APIStatusError as error:
+            raise _judge_status(error) from error
+        except APIConnectionError as error:
+            raise CallFailed("connection broken", transient=True) from error
+        # The SDK passes on what json and its models raise when a chunk is not what it should be.
+        except (APIError, JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
+            raise CallFailed("unreadable stream", transient=True) from error
+
+        text = "".join(parts)
+        # A stream may end cleanly half-way; only the finish chunk says that the model was done.
+        if finish_reason not in ("stop", "length"):
+            raise CallFailed(f"stream ended with {finish_reason}", transient=True)
+        if not text:
+            raise CallFailed("empty answer", transient=True)
+        return Completion(text, truncated=finish_reason == "length")
+
+
+class Assistant:
+    def __init__(self, settings: Settings) -> None:
+        self._primary = Provider("primary", settings.primary)
+        self._backup = Provider("fallback", settings.backup)
+
+    async def ask(self, prompt: str, deadline_ms: int) -> Reply:
+        started = asyncio.get_running_loop().time()
+        seconds = deadline_ms / 1000
+        plan = (
+            (self._primary, started + seconds * PRIMARY_SHARE),
+            (self._backup, started + seconds - MARGIN_SECONDS),
+        )
+        tally = Tally()
+        for provider, until in plan:
+            try:
+                completion = await provider.complete(prompt, until, tally)
+            except TimeoutError:
+                log.warning("%s: no answer in time", provider.name)
+            except CallFailed as failure:
+                log.warning("%s: %s", provider.name, failure.reason)
+            else:
+                return Reply(
+                    answer=completion.text,
+                    source=provider.name,
+                    degraded=provider is not self._primary,
+                    attempts=tally.calls,
+                    truncated=completion.truncated,
+                )
+        raise ProvidersUnavailable
+
+
+def _judge_status(error: APIStatusError) -> CallFailed:
+    status = error.status_code
+    return CallFailed(f"status {status}", transient=status in (408, 429) or status >= 500)

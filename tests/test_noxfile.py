@@ -1,0 +1,77 @@
+"""The front doors: nox passes on what the commands say, on the right stream, with their codes."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.conftest import ROOT
+
+NOX = shutil.which("nox") or shutil.which("nox", path=str(ROOT / ".venv/bin"))
+pytestmark = pytest.mark.skipif(NOX is None, reason="nox itself is not on PATH")
+
+
+def nox(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(NOX), "-s", *arguments], cwd=ROOT, capture_output=True, encoding="utf-8",
+        env={**os.environ, "COLUMNS": "80"}, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def folder_of(answer: str) -> str:
+    [folder] = ROOT.glob(f"solutions/*/unmonitored-endpoint/{answer}")
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["unmonitored-endpoint", "--from", folder_of("reference")], 0),
+     (["unmonitored-endpoint"], 1), (["unmonitred-endpoint"], 2),
+     (["unmonitored-endpoint", "--engine", "vm"], 2)],
+    ids=["passed", "not passed", "no such kata", "no such engine"],
+)  # fmt: skip
+def test_exit_codes(arguments: list[str], code: int) -> None:
+    done = nox("grade", "--", *arguments)
+    assert done.returncode == code, done
+    assert "Traceback" not in done.stderr
+
+
+def test_json_through_nox() -> None:
+    done = nox("grade", "--", "unmonitored-endpoint", "--json")
+    assert json.loads(done.stdout)["outcome"] == "failed"
+
+
+def test_interrupted() -> None:
+    process = subprocess.Popen(
+        [str(NOX), "-s", "grade", "--", "flaky-provider"], cwd=ROOT, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:
+        if b"Running session grade" in line:
+            break
+    time.sleep(2)
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does: to nox and the grader at once
+    assert process.wait(30) == 130
+    process.stderr.close()
+
+
+def test_every_session_says_what_it_is_for() -> None:
+    listed = subprocess.run(
+        [str(NOX), "-l"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    ).stdout
+    for session in ("env", "grade", "verify", "tests", "lint", "lock"):
+        assert f" {session} -> " in listed
+
+
+def test_the_readme_opens_with_two_commands() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    commands = [line for line in text.splitlines() if line.startswith("python3 -m venv")]
+    assert len(commands) == 2
+    assert commands[0].endswith("-s grade")
+    assert commands[1].endswith("-s tests")
+    assert text.index(commands[1]) < text.index("\n## ")
