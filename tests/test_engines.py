@@ -170,8 +170,8 @@ except OSError as error:
 """)  # fmt: skip
         assert told == "refused"
     names = seen_from_inside(isolating, toy, """
-import socket
-return ",".join(sorted(name for _, name in socket.if_nameindex()))
+lines = open("/proc/net/dev").read().splitlines()[2:]
+return ",".join(sorted(line.partition(":")[0].strip() for line in lines))
 """)  # fmt: skip
     assert names == "lo"
 

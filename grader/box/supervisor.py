@@ -28,7 +28,7 @@ from collections.abc import Callable
 from typing import Any
 
 from grader import wire
-from grader.box import tasks
+from grader.box import seccomp, tasks
 from grader.errors import WireError
 
 _GREETING_SECONDS = 5.0
@@ -71,6 +71,8 @@ class Supervisor:
         # and it may end everything else at one blow. Anywhere else that would hit the whole user.
         self._owns_namespace = os.getpid() == 1
         os.environ.update(tasks.THREAD_LIMITS)
+        if self._owns_namespace:
+            seccomp.shut()
         _set_dumpable(False)
 
     def serve(self) -> Callable[[], object] | None:

@@ -24,6 +24,9 @@ _PACKAGE = pathlib.Path("/opt/kata/grader")
 #: All of the package that a box gets to see.
 _BOX_PACKAGE = ("__init__.py", "errors.py", "wire.py", "box")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+#: As Docker does: the kernel's memory, keys, timers and the like are nobody's business in there.
+_MASKED = ("kcore", "keys", "latency_stats", "timer_list", "sched_debug", "kallsyms", "kmsg",
+           "interrupts")  # fmt: skip
 _JUDGE_DISK_MB = 256
 _SHARED_MEMORY_MB = 16
 _user_ids = itertools.count(1_000_000_000 + os.getpid() * 256 % 900_000_000)
@@ -164,6 +167,9 @@ def _system(disk_mb: int) -> list[str]:
         if not pathlib.Path(prefix).is_relative_to("/usr"):
             words += _bind(pathlib.Path(prefix), pathlib.Path(prefix))
     words += ["--proc", "/proc", "--dir", "/dev"]
+    for name in _MASKED:
+        if pathlib.Path("/proc", name).exists():
+            words += ["--ro-bind", "/dev/null", f"/proc/{name}"]
     for device in _DEVICES:
         words += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
