@@ -57,6 +57,18 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session(python=False, requires=["env"])
+def attacks(session: nox.Session) -> None:
+    """Try every attack of tests/attacks on every engine that isolates; arguments go to pytest."""
+    run("pytest", "tests/test_attacks.py", "-m", "", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
+def peers(session: nox.Session) -> None:
+    """Try the same attacks against pytest in one container, and print who forges what (Docker)."""
+    run("python", "-m", "tests.peers", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
 def lint(session: nox.Session) -> None:
     """Check style and types."""
     run("ruff", "check", ".")

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import os
 import pathlib
+import re
 import secrets
 import shutil
 import socket
@@ -29,6 +30,8 @@ from tests.machine import docker_holds, eventually, offspring
 CLASSES = ("forge", "subvert", "environment", "steal", "break")
 #: How long after its limits a grading may still take, in seconds.
 TOLERANCE = 5
+#: Terminal escapes and the marks that turn the direction of writing.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _KEYS = {"class", "tries", "kata", "base", "outcome", "causes"}
 
 
@@ -190,14 +193,15 @@ def check(attack: Attack, ground: Ground, engine: Engine, slot: Slot, folder: pa
     failed = [result for result in verdict.behaviours if not result.passed]
     causes = {str(result.cause) for result in failed}
     assert verdict.outcome is attack.outcome, (verdict.outcome, failed)
-    assert causes <= attack.causes, failed
-    assert seconds <= kata.limits.wall_seconds + TOLERANCE
+    assert causes <= attack.causes, f"{causes}: {failed}"
+    assert seconds <= kata.limits.wall_seconds + TOLERANCE, f"took {seconds:.1f} s"
     for shown in (str(verdict.as_json()), on_screen(verdict)):
-        assert ground.canary not in shown
-        assert "\x1b" not in shown
+        assert ground.canary not in shown, f"a canary is seen: {shown}"
+        assert not _UNPRINTABLE.search(shown), f"control characters are shown: {shown!r}"
     gone = eventually(lambda: offspring(os.getpid()) <= family)
     assert gone, f"left running: {offspring(os.getpid()) - family}"
-    assert not uses_docker or eventually(lambda: docker_holds(os.getpid()) <= containers)
+    gone = not uses_docker or eventually(lambda: docker_holds(os.getpid()) <= containers)
+    assert gone, "a container, volume or network is left"
     toy = ground.kata("adder")
     reference = collect(toy, toy.solutions / "reference")
     after = grading.grade(grading.Task(toy, reference, grading.new_seed()), engine, slot)

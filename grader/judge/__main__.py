@@ -22,6 +22,8 @@ from grader.judge.plugin import Grading
 
 #: A grading has ended by itself before this many seconds beyond its wall limit.
 _GRACE_SECONDS = 2.0
+#: The child's exit code when it has told of trouble itself.
+_TOLD = 65
 
 
 def main() -> None:
@@ -63,7 +65,10 @@ def _supervise(job: Job, requests: int, replies: int) -> None:
     code = os.waitstatus_to_exitcode(status)
     if not in_time:
         wire.write_to(replies, {"done": "out of time"})
-    elif code != 0:
+    elif code == 0:
+        # Only now: the host's next request must not find this child still at work.
+        wire.write_to(replies, {"done": "ran"})
+    elif code != _TOLD:
         wire.write_to(replies, {"trouble": f"the judge's process ended with {code}"})
 
 
@@ -75,7 +80,7 @@ def _grade(job: Job, replies: int) -> int:
         grading = Grading(job, report)
     except BoxLost:
         report({"trouble": "the box cannot be reached"})
-        return 0
+        return _TOLD
     with tempfile.TemporaryDirectory(prefix="judge-") as folder, tempfile.TemporaryFile() as output:
         os.dup2(output.fileno(), 1)
         hidden = pathlib.Path(folder)
@@ -93,10 +98,9 @@ def _grade(job: Job, replies: int) -> int:
         )  # fmt: skip
         output.seek(0)
         lines = output.read().decode("utf-8", "replace").strip().splitlines()
-    if code in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        report({"done": "ran"})
-    else:
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
         report({"trouble": f"pytest could not run the hidden tests ({int(code)}): {lines[-1:]}"})
+        return _TOLD
     return 0
 
 
