@@ -124,6 +124,7 @@ class Kata:
     def hints(self) -> list[str]:
         return _HINT.findall(self.readme)
 
+    @functools.cached_property
     def hidden_tests(self) -> dict[str, bytes]:
         """The files of hidden/. Raises `CatalogError` unless they test exactly what is declared."""
         folder = self.solutions / "hidden"

@@ -50,7 +50,7 @@ def new_seed() -> int:
 
 def kata_hash(kata: Kata) -> str:
     """Hash of what decides a verdict on the kata's side: contract, fixed files, hidden tests."""
-    hidden = {f"hidden/{name}": content for name, content in kata.hidden_tests().items()}
+    hidden = {f"hidden/{name}": content for name, content in kata.hidden_tests.items()}
     contract = (kata.folder / "kata.toml").read_bytes()
     return hash_files({**fixed_files(kata), **hidden, "kata.toml": contract})
 
@@ -72,7 +72,7 @@ def job_for(task: Task, port: int, token: str) -> Job:
     kata = task.kata
     return Job(
         kata=kata.name,
-        hidden=kata.hidden_tests(),
+        hidden=kata.hidden_tests,
         behaviours=[behaviour.id for behaviour in task.behaviours],
         files={**fixed_files(kata), **task.submission.files},
         submitted=sorted(task.submission.files),
@@ -179,6 +179,9 @@ def grade_all(
         raise AssertionError("not reached")
 
     waiting = list(tasks)
+    for task in waiting:
+        # Read and parsed once, and here: Python's parser does not bear several threads at once.
+        _ = task.kata.hidden_tests
     pool = concurrent.futures.ThreadPoolExecutor(max(1, min(jobs, len(waiting))))
     try:
         futures = [pool.submit(work, task) for task in waiting]

@@ -29,7 +29,7 @@ def check_words(kata: Kata) -> list[str]:
     """What is wrong between kata.toml, README, hidden tests and solutions, without running them."""
     problems = []
     try:
-        kata.hidden_tests()
+        _ = kata.hidden_tests
         kata.wrong()
         kata.starter_fails()
         kata.also_right()

@@ -85,7 +85,7 @@ def test_hidden_tests_in_the_box_are_noticed(
 ) -> None:
     ordinary = grading.fixed_files
     monkeypatch.setattr(
-        grading, "fixed_files", lambda kata: {**ordinary(kata), **kata.hidden_tests()}
+        grading, "fixed_files", lambda kata: {**ordinary(kata), **kata.hidden_tests}
     )
     assert_red(arena, "steal-canary-on-disk", tmp_path)
 

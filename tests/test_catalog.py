@@ -41,7 +41,7 @@ def test_errors_of_kata_toml_name_file_key_and_fix(toy: Kata, name: str) -> None
 def test_declared_but_not_tested(toy: Kata) -> None:
     edit(toy.solutions / "hidden/test_adder.py", "def test_adds(", "def helper(")
     with pytest.raises(CatalogError, match=r"adds is declared in kata\.toml but not tested"):
-        toy.hidden_tests()
+        _ = toy.hidden_tests
 
 
 def test_tested_but_not_declared(toy: Kata) -> None:
@@ -51,27 +51,27 @@ def test_tested_but_not_declared(toy: Kata) -> None:
         "def test_more(s): ...\ndef test_adds(",
     )
     with pytest.raises(CatalogError, match="more is tested but not declared"):
-        toy.hidden_tests()
+        _ = toy.hidden_tests
 
 
 def test_tested_twice(toy: Kata) -> None:
     hidden = toy.solutions / "hidden"
     (hidden / "test_again.py").write_text("def test_adds(submission): ...")
     with pytest.raises(CatalogError, match="adds is tested twice"):
-        toy.hidden_tests()
+        _ = toy.hidden_tests
 
 
 def test_an_assert_without_message(toy: Kata) -> None:
     edit(toy.solutions / "hidden/test_adder.py", "def test_adds(submission, rng):",
          "def test_adds(submission, rng):\n    assert submission")  # fmt: skip
     with pytest.raises(CatalogError, match="teaches nothing"):
-        toy.hidden_tests()
+        _ = toy.hidden_tests
 
 
 def test_no_hidden_tests_in_the_learners_edition(toy: Kata) -> None:
     object.__setattr__(toy, "solutions", toy.folder / "nowhere")
     with pytest.raises(CatalogError, match="full clone"):
-        toy.hidden_tests()
+        _ = toy.hidden_tests
 
 
 def test_the_toy_kata_is_sound(toy: Kata) -> None:
