@@ -4,7 +4,6 @@ pytest -p grader.author solutions/NN-pillar/KATA/hidden --submission DIR [--seed
 """
 
 import pathlib
-import secrets
 import tempfile
 from collections.abc import Iterator
 
@@ -33,16 +32,15 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("name the folder hidden/ of a kata's solutions, or a test in it")
     home = tempfile.TemporaryDirectory(prefix="kata-", ignore_cleanup_errors=True)
     config.add_cleanup(home.cleanup)
-    token = secrets.token_hex(16)
     try:
         kata = Catalog.find(hidden).get(hidden.parent.name)
         submission = collect(kata, config.option.submission)
-        box, port = process.start_box(pathlib.Path(home.name), token)
+        box, port = process.start_box(pathlib.Path(home.name))
     except GraderError as error:
         raise pytest.UsageError(str(error)) from None
     config.add_cleanup(lambda: local.end(box))
     seed = new_seed() if config.option.seed is None else config.option.seed
-    job = job_for(Task(kata, submission, seed), port, token)
+    job = job_for(Task(kata, submission, seed), port)
     if config.option.usepdb:
         # Whoever reads along in a debugger takes longer than any limit.
         job.limits.update(dict.fromkeys(("wall_seconds", "behaviour_seconds"), 24 * 3600))

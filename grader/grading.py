@@ -67,7 +67,7 @@ def fixed_files(kata: Kata) -> dict[str, bytes]:
     return files
 
 
-def job_for(task: Task, port: int, token: str) -> Job:
+def job_for(task: Task, port: int) -> Job:
     """What a judge is told to do, with the box that listens on `port`."""
     kata = task.kata
     return Job(
@@ -80,7 +80,6 @@ def job_for(task: Task, port: int, token: str) -> Job:
         limits=kata.limits.model_dump(),
         preload=kata.contract.preload,
         port=port,
-        token=token,
     )
 
 
@@ -90,7 +89,7 @@ def grade(task: Task, engine: Engine, slot: Slot, on_result: OnResult | None = N
     started = time.monotonic()
     slot.tell({"warm": kata.contract.preload})
     with slot.box(limits) as box:
-        job = job_for(task, box.port, box.token)
+        job = job_for(task, box.port)
         slot.tell(job.as_message())
         watch = _Watch(kata, box)
         reports = []

@@ -24,6 +24,9 @@ from grader.errors import WireError
 
 #: The largest message in either direction, in bytes.
 MAX_MESSAGE = 64 * 1024 * 1024
+#: The largest that learner code may answer: small values take many times their size in memory.
+MAX_ANSWER = 8 * 1024 * 1024
+_MAX_DEPTH = 64
 _HEADER = struct.Struct(">I")
 _BIG_INT, _TEXTUAL, _SET, _ARRAY, _SERIES, _FRAME = range(1, 7)
 _MAX_NESTED_EXTENSIONS = 4
@@ -42,7 +45,7 @@ _FROM_TEXT: dict[str, Callable[[str], Any]] = {
 }
 
 
-def encode(value: object) -> bytes:
+def encode(value: object, limit: int = MAX_MESSAGE) -> bytes:
     """`value` as bytes. Raises `WireError`, naming the type that cannot cross."""
     try:
         packed: bytes = msgpack.packb(value, default=_extend)
@@ -50,22 +53,26 @@ def encode(value: object) -> bytes:
         raise
     except (TypeError, ValueError, OverflowError) as error:
         raise WireError(f"this value cannot leave the process: {error}") from None
-    if len(packed) > MAX_MESSAGE:
-        raise WireError(f"{len(packed):,} bytes in one message; the most is {MAX_MESSAGE:,}")
+    if len(packed) > limit:
+        raise WireError(f"{len(packed):,} bytes in one message; the most is {limit:,}")
     return packed
 
 
 def decode(data: bytes) -> Any:
     """The value in `data`. Raises `WireError` for anything that `encode` would not write."""
-    return _decode(data, 0)
+    value = _decode(data, 0)
+    _check_depth(value)
+    return value
 
 
-def send(connection: socket.socket, value: object) -> None:
+def send(connection: socket.socket, value: object, limit: int = MAX_MESSAGE) -> None:
     """Writes one message to a socket."""
-    connection.sendall(message(value))
+    connection.sendall(message(value, limit))
 
 
-def receive(connection: socket.socket, deadline: float | None = None) -> Any:
+def receive(
+    connection: socket.socket, deadline: float | None = None, limit: int = MAX_MESSAGE
+) -> Any:
     """Reads one message from a socket, until `deadline` (`time.monotonic` seconds).
 
     Raises `TimeoutError`, `EOFError` when the other side has hung up, `WireError` for junk.
@@ -75,14 +82,14 @@ def receive(connection: socket.socket, deadline: float | None = None) -> Any:
         connection.settimeout(None if deadline is None else max(deadline - time.monotonic(), 0.001))
         return connection.recv(size)
 
-    return receive_from(read)
+    return receive_from(read, limit)
 
 
-def receive_from(read: Callable[[int], bytes]) -> Any:
+def receive_from(read: Callable[[int], bytes], limit: int = MAX_MESSAGE) -> Any:
     """Reads one message by `read(at most n bytes)`, which returns b"" at the end."""
     (size,) = _HEADER.unpack(_exactly(read, _HEADER.size))
-    if size > MAX_MESSAGE:
-        raise WireError(f"a message that claims {size:,} bytes; the most is {MAX_MESSAGE:,}")
+    if size > limit:
+        raise WireError(f"a message that claims {size:,} bytes; the most is {limit:,}")
     return decode(_exactly(read, size))
 
 
@@ -102,9 +109,9 @@ def write_to(descriptor: int, value: object) -> None:
         left = left[os.write(descriptor, left) :]
 
 
-def message(value: object) -> bytes:
+def message(value: object, limit: int = MAX_MESSAGE) -> bytes:
     """One whole message, header and all."""
-    data = encode(value)
+    data = encode(value, limit)
     return _HEADER.pack(len(data)) + data
 
 
@@ -210,6 +217,22 @@ def _decode(data: bytes, depth: int) -> Any:
         raise WireError(f"not a message ({type(error).__name__})") from None
 
 
+def _check_depth(value: object) -> None:
+    """Deeper values would end whoever prints or compares them with a RecursionError."""
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            item
+            for container in level
+            if isinstance(container, list | dict)
+            for item in (container.values() if isinstance(container, dict) else container)
+            if isinstance(item, list | dict)
+        ]
+        if not level:
+            return
+    raise WireError("lists or objects nested too deeply")
+
+
 def _restore(code: int, content: bytes, depth: int) -> Any:
     if code == _BIG_INT:
         text = content.decode("ascii")
@@ -219,7 +242,10 @@ def _restore(code: int, content: bytes, depth: int) -> Any:
     value = _decode(content, depth)
     if code == _TEXTUAL:
         kind, text = value
-        return _FROM_TEXT[kind](str(text))
+        restored = _FROM_TEXT[kind](str(text))
+        if isinstance(restored, decimal.Decimal) and restored.is_nan():
+            raise WireError("a decimal that is no number")  # to compare with it raises
+        return restored
     if code == _SET:
         return set(value)
     if code == _ARRAY:

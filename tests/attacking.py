@@ -32,6 +32,7 @@ CLASSES = ("forge", "subvert", "environment", "steal", "break")
 TOLERANCE = 5
 #: Terminal escapes and the marks that turn the direction of writing.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CI_COMMAND = re.compile(r"::[a-z-]+[^:\n]*::|##(vso)?\[")
 _KEYS = {"class", "tries", "kata", "base", "outcome", "causes"}
 
 
@@ -77,6 +78,7 @@ class Ground:
         self.canary = f"CANARY{secrets.token_hex(8)}"
         self.words = {"@REPO@": str(ROOT)}
         self._stack = contextlib.ExitStack()
+        self._passes: dict[tuple[str, str], set[str]] = {}
         for source, name in ((TOY, "toy"), (ROOT, "repo")):
             for part in ("katas", "solutions"):
                 shutil.copytree(source / part, folder / name / part)
@@ -107,6 +109,15 @@ class Ground:
     def kata(self, name: str) -> Kata:
         catalog = self.toy if name in {kata.short_name for kata in self.toy.katas} else self.repo
         return catalog.get(name)
+
+    def passes(self, kata: Kata, engine: Engine, slot: Slot) -> set[str]:
+        """What the kata's starter passes by itself."""
+        if (engine.name, kata.name) not in self._passes:
+            task = grading.Task(kata, collect(kata, kata.folder), grading.new_seed())
+            verdict = grading.grade(task, engine, slot)
+            held = {result.id for result in verdict.behaviours if result.passed}
+            self._passes[engine.name, kata.name] = held
+        return self._passes[engine.name, kata.name]
 
     def submission(self, attack: Attack, folder: pathlib.Path) -> None:
         """Lays the attack over its base, in `folder`."""
@@ -194,9 +205,13 @@ def check(attack: Attack, ground: Ground, engine: Engine, slot: Slot, folder: pa
     causes = {str(result.cause) for result in failed}
     assert verdict.outcome is attack.outcome, (verdict.outcome, failed)
     assert causes <= attack.causes, f"{causes}: {failed}"
+    if attack.base == "starter":
+        passed = {result.id for result in verdict.behaviours if result.passed}
+        assert passed <= ground.passes(kata, engine, slot), f"passed unearned: {passed}"
     assert seconds <= kata.limits.wall_seconds + TOLERANCE, f"took {seconds:.1f} s"
     for shown in (str(verdict.as_json()), on_screen(verdict)):
         assert ground.canary not in shown, f"a canary is seen: {shown}"
+        assert not _CI_COMMAND.search(shown), f"a CI service would take a command: {shown}"
         assert not _UNPRINTABLE.search(shown), f"control characters are shown: {shown!r}"
     gone = eventually(lambda: offspring(os.getpid()) <= family)
     assert gone, f"left running: {offspring(os.getpid()) - family}"

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import functools
 import pickle
 import struct
 
@@ -111,6 +112,8 @@ HOSTILE = {
     "unknown extension": msgpack.packb(msgpack.ExtType(99, b"")),
     "array header that promises 2**32 items": b"\xdd\xff\xff\xff\xff",
     "deeply nested": b"\x91" * 100_000 + b"\xc0",
+    "a hundred deep": msgpack.packb(functools.reduce(lambda inner, _: [inner], range(100), [])),
+    "a decimal that signals": msgpack.packb(msgpack.ExtType(2, msgpack.packb(["decimal", "sNaN"]))),
     "not UTF-8": b"\xa2\xff\xfe",
     "unhashable key": b"\x81\x90\x01",
     "endless digits": msgpack.packb(msgpack.ExtType(1, b"9" * 100_000)),

@@ -1,10 +1,6 @@
-"""`python -m grader.box --port N --home DIR`: the first process of a box.
-
-The token that the judge must present is in KATA_BOX_TOKEN.
-"""
+"""`python -m grader.box --port N --home DIR`: the first process of a box."""
 
 import argparse
-import os
 import pathlib
 
 from grader.box.supervisor import Supervisor
@@ -16,12 +12,7 @@ def main() -> None:
     parser.add_argument("--home", type=pathlib.Path, required=True, help="the only writable folder")
     parser.add_argument("--limit-processes", action="store_true", help="by RLIMIT_NPROC")
     options = parser.parse_args()
-    supervisor = Supervisor(
-        options.port,
-        options.home,
-        os.environ.pop("KATA_BOX_TOKEN"),
-        limit_processes=options.limit_processes,
-    )
+    supervisor = Supervisor(options.port, options.home, limit_processes=options.limit_processes)
     # In a forked child `serve` returns the child's task: it runs here, with the supervisor's stack
     # gone, and ends with the interpreter's ordinary finalisation (atexit, threads, buffers).
     task = supervisor.serve()

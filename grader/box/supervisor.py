@@ -10,11 +10,11 @@ import ctypes
 import dataclasses
 import functools
 import gc
+import hashlib
 import importlib
 import os
 import pathlib
 import resource
-import secrets
 import selectors
 import shutil
 import signal
@@ -32,6 +32,12 @@ from grader.box import seccomp, tasks
 from grader.errors import WireError
 
 _GREETING_SECONDS = 5.0
+#: From the first byte of a caller's token to its last.
+_REQUEST_SECONDS = 0.25
+_BIND_SECONDS = 5.0
+_KINDS = ("call", "run", "serve")
+#: The end of a session whose connection did not get through to the supervisor.
+_NEVER_BEGAN = {"code": -signal.SIGKILL, "reason": None, "cpu": 0.0, "stdout": b"", "stderr": b""}
 _WAIT_FOR_JUDGE_SECONDS = 60.0
 _THREAD_STACK_BYTES = 2 * 1024 * 1024
 _PR_SET_DUMPABLE = 4
@@ -56,8 +62,9 @@ class _Session:
 class Supervisor:
     """Serves one judge on `port`; everything that learner code may write lies below `home`."""
 
-    def __init__(self, port: int, home: pathlib.Path, token: str, *, limit_processes: bool) -> None:
-        self._token = token
+    def __init__(self, port: int, home: pathlib.Path, *, limit_processes: bool) -> None:
+        # Only its hash is kept: learner code runs in copies of this process's memory.
+        self._token_hash: bytes | None = None
         self._home = home
         self._root = home / "submission"
         self._scratch = home / "scratch"
@@ -65,7 +72,7 @@ class Supervisor:
         self._limits: dict[str, int] = {}
         self._sessions: dict[int, _Session] = {}
         self._ooms = _oom_kills()
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self._listener = _listen(port)
         self._selector = selectors.DefaultSelector()
         # As the first process of its own PID namespace nothing inside can signal the supervisor,
         # and it may end everything else at one blow. Anywhere else that would hit the whole user.
@@ -77,12 +84,20 @@ class Supervisor:
 
     def serve(self) -> Callable[[], object] | None:
         """Works until the judge hangs up; then None. In a forked child: what the child must do."""
+        # The judge connects before there is any learner code; its token is the one from then on.
         self._listener.settimeout(_WAIT_FOR_JUDGE_SECONDS)
-        self._control = self._accept()
-        if self._control is None:
+        try:
+            self._control, _ = self._listener.accept()
+            token = wire.receive(self._control, time.monotonic() + _GREETING_SECONDS)
+        except (OSError, EOFError, WireError):
             return None
+        self._token_hash = hashlib.sha256(token.encode()).digest()
+        self._control.settimeout(None)
+        self._control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         wakeup, wakeup_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        # Python handles this one, so that it would reach even the first process of a namespace.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.set_wakeup_fd(wakeup_writer, warn_on_full_buffer=False)
         self._selector.register(self._control, selectors.EVENT_READ)
         self._selector.register(self._listener, selectors.EVENT_READ)
@@ -97,10 +112,16 @@ class Supervisor:
                         self._sweep()
                         return None
                 elif key.fileobj is self._listener:
-                    task = self._open_session()
+                    # Read from when there is something: silent callers hold up nobody.
+                    with contextlib.suppress(OSError):
+                        caller, _ = self._listener.accept()
+                        self._selector.register(caller, selectors.EVENT_READ, self._listener)
+                elif key.data is self._listener:
+                    task = self._open_session(key.fileobj)
                     if task is not None:
                         signal.set_wakeup_fd(-1)
                         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                        signal.signal(signal.SIGINT, signal.default_int_handler)
                         return task
                 elif key.fd == wakeup:
                     with contextlib.suppress(BlockingIOError):
@@ -109,26 +130,15 @@ class Supervisor:
                 else:
                     self._drain(key.data, key.fd)
 
-    def _accept(self) -> socket.socket | None:
-        """The next connection that knows the token, or None."""
-        with contextlib.suppress(OSError, EOFError, WireError):
-            connection, _ = self._listener.accept()
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            greeting = wire.receive(connection, time.monotonic() + _GREETING_SECONDS)
-            connection.settimeout(None)
-            if isinstance(greeting, str) and secrets.compare_digest(greeting, self._token):
-                return connection
-            connection.close()
-        return None
-
     # --- the control connection -------------------------------------------------------------
 
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        number = request.pop("id")
         try:
             operation = getattr(self, "_do_" + request.pop("do"))
-            return {"value": operation(**request)}
+            return {"id": number, "value": operation(**request)}
         except Exception as error:
-            return {"error": f"{type(error).__name__}: {error}"}
+            return {"id": number, "error": f"{type(error).__name__}: {error}"}
 
     def _do_hello(self, limits: dict[str, int], preload: list[str]) -> str:
         self._limits = limits
@@ -185,11 +195,14 @@ class Supervisor:
         return sorted(found)
 
     def _do_kill(self, number: int) -> None:
-        self._signal(self._sessions[number])
+        if number in self._sessions:
+            self._signal(self._sessions[number])
 
     def _do_end(self, number: int) -> dict[str, Any] | None:
         """How a session ended, or None while it runs."""
         self._reap()
+        if number not in self._sessions:
+            return _NEVER_BEGAN
         session = self._sessions[number]
         return session.end and {**session.end, **self._do_log(number)}
 
@@ -204,16 +217,22 @@ class Supervisor:
 
     # --- sessions ---------------------------------------------------------------------------
 
-    def _open_session(self) -> Callable[[], object] | None:
-        connection = self._accept()
-        if connection is None:
-            return None
+    def _open_session(self, connection: Any) -> Callable[[], object] | None:
+        """Forks for a caller that knows the token and asks for something; hangs up on others."""
+        self._selector.unregister(connection)
+        deadline = time.monotonic() + _REQUEST_SECONDS
         try:
+            token = wire.receive(connection, deadline)
+            if hashlib.sha256(token.encode()).digest() != self._token_hash:
+                raise WireError("a stranger")
             request = wire.receive(connection, time.monotonic() + _GREETING_SECONDS)
-        except (OSError, EOFError, WireError):
+            if request["number"] in self._sessions or request["kind"] not in _KINDS:
+                raise WireError("not a request of the judge's")
+        except (OSError, EOFError, WireError, AttributeError, KeyError, TypeError):
             connection.close()
             return None
         connection.settimeout(None)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         stdout, stdout_writer = os.pipe2(os.O_CLOEXEC)
         stderr, stderr_writer = os.pipe2(os.O_CLOEXEC)
         pid = self._fork()
@@ -397,6 +416,18 @@ class Supervisor:
         if not self._owns_namespace:
             return any(session.end is None for session in self._sessions.values())
         return any(name.isdigit() and name != "1" for name in os.listdir("/proc"))
+
+
+def _listen(port: int) -> socket.socket:
+    """A listener; the box before this one may take a moment to let go of the port."""
+    give_up = time.monotonic() + _BIND_SECONDS
+    while True:
+        try:
+            return socket.create_server(("127.0.0.1", port), backlog=64)
+        except OSError:
+            if time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
 
 
 def _write(folder: pathlib.Path, name: str, content: bytes) -> None:

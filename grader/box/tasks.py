@@ -42,7 +42,7 @@ def answer_calls(connection: socket.socket, root: pathlib.Path) -> None:
             if request["keep"]:
                 kept.append(value)
                 value = len(kept) - 1
-            wire.send(connection, {**answer, "value": value})
+            wire.send(connection, {**answer, "value": value}, wire.MAX_ANSWER)
         except WireError as error:
             wire.send(connection, {**answer, "unfit": str(error)})
         except BaseException as error:  # sys.exit in learner code ends the call, not the box

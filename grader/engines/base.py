@@ -17,7 +17,6 @@ class Box(Protocol):
     """A sandbox for one grading. The judge reaches it on the slot's loopback."""
 
     port: int
-    token: str
 
     def usage(self) -> Usage:
         """CPU so far, memory and processes now, measured from outside the box."""

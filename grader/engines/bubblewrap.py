@@ -82,15 +82,11 @@ class BubblewrapEngine:
                 if not about:
                     raise EngineTrouble(local.said(judge))
                 inside = int(json.loads(about)["child-pid"])
-                yield local.LocalSlot(
-                    judge, lambda limits, token: self._start_box(inside, limits, token)
-                )
+                yield local.LocalSlot(judge, lambda limits: self._start_box(inside, limits))
             finally:
                 local.end(judge)
 
-    def _start_box(
-        self, judge: int, limits: Limits, token: str
-    ) -> tuple[subprocess.Popen[bytes], int]:
+    def _start_box(self, judge: int, limits: Limits) -> tuple[subprocess.Popen[bytes], int]:
         enter = ["nsenter", f"--net=/proc/{judge}/ns/net"]
         if os.geteuid() != 0:
             enter += [f"--user=/proc/{judge}/ns/user", "--preserve-credentials"]
@@ -101,7 +97,6 @@ class BubblewrapEngine:
             limits.disk_mb,
             [*local.box_command(_BOX_PORT, "/tmp"), "--limit-processes"],
             before=enter,
-            KATA_BOX_TOKEN=token,
         )
         return process, _BOX_PORT
 
@@ -115,9 +110,8 @@ class BubblewrapEngine:
         stdin: int = subprocess.DEVNULL,
         stdout: int = subprocess.DEVNULL,
         pass_fds: Sequence[int] = (),
-        **more: str,
     ) -> subprocess.Popen[bytes]:
-        env = local.environment(str(_PACKAGE.parent), **more)
+        env = local.environment(str(_PACKAGE.parent))
         root = os.geteuid() == 0
         argv = [*before, self._bwrap or "bwrap", *_walls(root), *_system(disk_mb), *options,
                 "--remount-ro", "/", "--"]  # fmt: skip

@@ -7,7 +7,6 @@ that a box gets travels over the wire, so a Docker Desktop or a remote DOCKER_HO
 import contextlib
 import os
 import pathlib
-import secrets
 import socket
 import struct
 import time
@@ -92,18 +91,17 @@ class DockerEngine:
     @contextlib.contextmanager
     def box(self, judge: Any, limits: Limits) -> Iterator["DockerBox"]:
         """A box beside a judge."""
-        token = secrets.token_hex(16)
         arguments = ["--port", str(_BOX_PORT), "--home", "/tmp"]
         with self._trouble("the box's container failed"):
             container = self._container(
                 "grader.box", arguments, limits.box_memory_mb, limits.disk_mb,
                 limits.processes + 1, f"container:{judge.id}",
-                environment={**THREAD_LIMITS, "KATA_BOX_TOKEN": token},
+                environment=THREAD_LIMITS,
             )  # fmt: skip
         try:
             with self._trouble("the box's container failed"):
                 container.start()
-            yield DockerBox(self._docker, container, token)
+            yield DockerBox(self._docker, container)
         finally:
             _remove(container)
 
@@ -186,9 +184,8 @@ class DockerSlot:
 class DockerBox:
     """A box's container, watched through Docker's statistics."""
 
-    def __init__(self, client: docker.DockerClient, container: Any, token: str) -> None:
+    def __init__(self, client: docker.DockerClient, container: Any) -> None:
         self.port = _BOX_PORT
-        self.token = token
         self._client = client
         self._container = container
 

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import pathlib
-import secrets
 import select
 import signal
 import subprocess
@@ -20,6 +19,7 @@ from grader.errors import EngineTrouble
 from grader.verdict import Usage
 
 _START_SECONDS = 60.0
+_END_SECONDS = 5.0
 #: The folder to put on PYTHONPATH so that `grader` can be imported.
 PACKAGE_PARENT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -30,7 +30,7 @@ class LocalSlot:
     def __init__(
         self,
         judge: subprocess.Popen[bytes],
-        start_box: Callable[[Limits, str], tuple[subprocess.Popen[bytes], int]],
+        start_box: Callable[[Limits], tuple[subprocess.Popen[bytes], int]],
     ) -> None:
         self._judge = judge
         self._start_box = start_box
@@ -59,10 +59,9 @@ class LocalSlot:
 
     @contextlib.contextmanager
     def box(self, limits: Limits) -> Iterator["LocalBox"]:
-        token = secrets.token_hex(16)
-        process, port = self._start_box(limits, token)
+        process, port = self._start_box(limits)
         try:
-            yield LocalBox(process, port, token)
+            yield LocalBox(process, port)
         finally:
             end(process)
 
@@ -70,9 +69,8 @@ class LocalSlot:
 class LocalBox:
     """A box process and its offspring, watched through /proc."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, token: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.port = port
-        self.token = token
         self._process = process
 
     def usage(self) -> Usage:
@@ -96,7 +94,7 @@ def box_command(port: int, home: str) -> list[str]:
     return [sys.executable, "-m", "grader.box", "--port", str(port), "--home", home]
 
 
-def environment(package_parent: str, **more: str) -> dict[str, str]:
+def environment(package_parent: str) -> dict[str, str]:
     """All that judge and box get to know of this machine's environment."""
     return {
         "PATH": os.pathsep.join((os.path.dirname(sys.executable), os.defpath)),
@@ -105,7 +103,6 @@ def environment(package_parent: str, **more: str) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONSAFEPATH": "1",
         **THREAD_LIMITS,
-        **more,
     }
 
 
@@ -125,21 +122,37 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], **options: Any) -> subpro
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Kills a process with its group, and waits until it is gone."""
-    kill_group(process)
+    family = kill_group(process)
     process.wait()
+    # The one inside a sandbox is somebody else's child: it holds its port until it is gone.
+    give_up = time.monotonic() + _END_SECONDS
+    while any(_is_alive(pid) for pid in family) and time.monotonic() < give_up:
+        time.sleep(0.002)
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             stream.close()
 
 
-def kill_group(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL to a process, its group and its offspring (a sandbox has a session of its own)."""
+def kill_group(process: subprocess.Popen[bytes]) -> list[int]:
+    """SIGKILL to a process, its group and its offspring, which it returns.
+
+    A sandbox has a session of its own, so the group alone would not do.
+    """
     family = list(_tree(process.pid))
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     for pid in family:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
+    return family
+
+
+def _is_alive(pid: int) -> bool:
+    """Neither gone nor a zombie."""
+    try:
+        return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 def usage_of_tree(pid: int) -> Usage:

@@ -39,16 +39,14 @@ class ProcessEngine:
                 local.judge_command(), env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
             try:
-                yield local.LocalSlot(
-                    judge, lambda _, token: start_box(pathlib.Path(folder), token)
-                )
+                yield local.LocalSlot(judge, lambda _: start_box(pathlib.Path(folder)))
             finally:
                 local.end(judge)
 
 
-def start_box(folder: pathlib.Path, token: str) -> tuple[subprocess.Popen[bytes], int]:
+def start_box(folder: pathlib.Path) -> tuple[subprocess.Popen[bytes], int]:
     """A box without walls, at home in `folder`: the process and its port on the loopback."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    env = local.environment(str(local.PACKAGE_PARENT), KATA_BOX_TOKEN=token)
+    env = local.environment(str(local.PACKAGE_PARENT))
     return local.spawn(local.box_command(port, str(folder / "box")), env), port

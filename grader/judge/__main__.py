@@ -7,6 +7,7 @@ nothing of it stays; it answers {"behaviour": …} as each falls, then {"done": 
 import importlib
 import os
 import pathlib
+import resource
 import select
 import signal
 import sys
@@ -24,9 +25,12 @@ from grader.judge.plugin import Grading
 _GRACE_SECONDS = 2.0
 #: The child's exit code when it has told of trouble itself.
 _TOLD = 65
+_MEMORY_BYTES = 2 * 1024**3
 
 
 def main() -> None:
+    # The most that hostile answers can make of it; engines may have set less.
+    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
     requests = os.dup(0)
     replies = os.dup(1)
     # Whatever prints in here must not end up between the messages.

@@ -1,6 +1,7 @@
 """The judge's end of the connection to a box."""
 
 import itertools
+import secrets
 import socket
 import threading
 import time
@@ -24,10 +25,10 @@ class Box:
     it for each behaviour.
     """
 
-    def __init__(self, port: int, token: str) -> None:
+    def __init__(self, port: int) -> None:
         self.deadline = float("inf")
         self._port = port
-        self._token = token
+        self._token = secrets.token_hex(16)
         self._numbers = itertools.count(1)
         self._one_at_a_time = threading.Lock()
         self._control = self._connect()
@@ -43,35 +44,36 @@ class Box:
     def session(self, kind: str, **request: Any) -> "Session":
         """A new process in the box."""
         number = next(self._numbers)
-        connection = self._connect()
-        try:
-            wire.send(connection, {"number": number, "kind": kind, **request})
-        except OSError as error:
-            raise BoxLost from error
+        connection = self._connect({"number": number, "kind": kind, **request})
         return Session(self, number, connection)
 
     def close(self) -> None:
         self._control.close()
 
     def _ask(self, seconds: float, **request: Any) -> Any:
+        number = next(self._numbers)
+        deadline = time.monotonic() + seconds
         try:
             with self._one_at_a_time:
-                wire.send(self._control, request)
-                answer = wire.receive(self._control, time.monotonic() + seconds)
+                wire.send(self._control, {"id": number, **request})
+                # A test that was interrupted while it waited has left its answer behind.
+                while (answer := wire.receive(self._control, deadline))["id"] != number:
+                    pass
         except (OSError, EOFError, WireError) as error:
             raise BoxLost from error
         if "error" in answer:
             raise RuntimeError(f"the box could not {request['do']}: {answer['error']}")
         return answer["value"]
 
-    def _connect(self) -> socket.socket:
+    def _connect(self, *messages: object) -> socket.socket:
         give_up = time.monotonic() + _CONNECT_SECONDS
         while True:
             try:
                 address = ("127.0.0.1", self._port)
                 connection = socket.create_connection(address, timeout=_CONNECT_SECONDS)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                wire.send(connection, self._token)
+                # At once, so that the box need not wait for the rest of it.
+                connection.sendall(b"".join(map(wire.message, (self._token, *messages))))
                 return connection
             except ConnectionRefusedError as error:
                 # Only before the first connection may the box still be on its way up.
@@ -102,7 +104,7 @@ class Session:
     def receive(self, deadline: float) -> Any:
         """The next message. Raises as `wire.receive`."""
         try:
-            return wire.receive(self._connection, deadline)
+            return wire.receive(self._connection, deadline, wire.MAX_ANSWER)
         except ConnectionError as error:
             raise EOFError from error
 

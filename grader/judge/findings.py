@@ -1,5 +1,7 @@
 """What a hidden test can find: an expectation that is unmet, or learner code that raised."""
 
+import re
+
 from grader.verdict import Cause, Finding
 
 #: Longest text of one part of a finding, in characters.
@@ -55,7 +57,9 @@ def clean(text: str, limit: int = MAX_TEXT) -> str:
     if len(text) > limit:
         half = limit // 2
         text = f"{text[:half]} […] {text[-half:]}"
-    return "".join(_printable(character) for character in text)
+    text = "".join(_printable(character) for character in text)
+    # CI services take lines of this form for commands, wherever the text may be broken.
+    return re.sub(r"(:|#)(?=:[a-z-]|#\[|#vso\[)", r"\1 ", text)
 
 
 def _printable(character: str) -> str:

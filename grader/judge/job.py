@@ -18,7 +18,6 @@ class Job:
     limits: dict[str, int]
     preload: list[str]
     port: int
-    token: str
 
     def as_message(self) -> dict[str, Any]:
         return {"grade": dataclasses.asdict(self)}

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import re
 import time
 import zlib
 from collections.abc import Callable, Generator, Iterator
@@ -19,6 +20,10 @@ from grader.verdict import Cause, Finding, Outcome
 
 #: So much sooner than pytest-timeout a waiting test is told, in seconds: its message is the better.
 _EARLIER = 0.5
+#: What a test raises that takes plain data of another type or shape for what was promised. With the
+#: reference's data it does not: `verify` has shown that.
+_SHAPE_ERRORS = (TypeError, ValueError, ArithmeticError, LookupError, RecursionError)
+_PLAIN_ATTRIBUTE = re.compile(r"'(NoneType|bool|int|float|str|bytes|list|dict|set)' object has no")
 
 
 class Grading:
@@ -30,7 +35,7 @@ class Grading:
     def __init__(self, job: Job, report: Callable[[dict[str, Any]], None]) -> None:
         self._job = job
         self._report = report
-        self._box = Box(job.port, job.token)
+        self._box = Box(job.port)
         self._box.hello(job.limits, job.preload)
         self._ends = time.monotonic() + job.limits["wall_seconds"]
 
@@ -128,6 +133,10 @@ def _result(error: BaseException) -> dict[str, Any]:
         return _failed(Cause.TIMED_OUT, finding)
     if isinstance(error, AssertionError) and error.args:
         return _failed(Cause.FAILED, Finding(clean(str(error.args[0]))))
+    if isinstance(error, _SHAPE_ERRORS) or _PLAIN_ATTRIBUTE.match(str(error)):
+        observed = f"what came back could not be worked with ({type(error).__name__}: {error})"
+        finding = Finding(clean(observed, 300), "an answer of the promised type and shape")
+        return _failed(Cause.FAILED, finding)
     finding = Finding(clean(f"the hidden test itself broke: {type(error).__name__}: {error}", 300))
     return {
         "outcome": Outcome.TROUBLE,
