@@ -20,7 +20,7 @@ IGNORED_FOLDERS = frozenset(
 )  # fmt: skip
 _IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db"})
 #: Names that some operating system cannot hold, so that a submission means the same everywhere.
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*[\x00-\x1f<>:\"|?*\\].*|.*[ .]")
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*[<>:\"|?*\\].*|.*[ .]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _walk(folder: pathlib.Path) -> Iterable[tuple[str, bytes]]:
     count = total = 0
     waiting = [root]
     while waiting:
-        for entry in sorted(os.scandir(waiting.pop()), key=lambda entry: entry.name):
+        for entry in _entries(waiting.pop(), root):
             path = pathlib.Path(entry.path)
             name = path.relative_to(root).as_posix()
             _check_name(name, entry.name)
@@ -87,12 +87,22 @@ def _walk(folder: pathlib.Path) -> Iterable[tuple[str, bytes]]:
             yield name, content
 
 
+def _entries(folder: pathlib.Path, root: pathlib.Path) -> list[os.DirEntry[str]]:
+    try:
+        return sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        name = ascii(folder.relative_to(root).as_posix())[:80]
+        raise RefusedSubmission(f"the folder {name} cannot be read: {error.strerror}") from None
+
+
 def _check_name(name: str, last: str) -> None:
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
         shown = name.encode("utf-8", "backslashreplace").decode()
         raise RefusedSubmission(f"the file name {shown} is not UTF-8; rename it") from None
+    if not last.isprintable():
+        raise RefusedSubmission(f"the file name {last!a} has characters that do not show")
     if _RESERVED.fullmatch(last):
         raise RefusedSubmission(f"the file name {name!r} is reserved on some systems; rename it")
 

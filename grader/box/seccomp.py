@@ -21,6 +21,11 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "move_mount": (429, 429), "fsopen": (430, 430), "fsconfig": (431, 431),
     "fsmount": (432, 432), "fspick": (433, 433), "mount_setattr": (442, 442),
     "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
+    # priorities, and what outlives the process that made it
+    "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setaffinity": (203, 122),
+    "sched_setscheduler": (144, 119), "sched_setparam": (142, 118), "sched_setattr": (314, 274),
+    "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194),
+    "semget": (64, 190), "msgget": (68, 186),
     # large or rarely used parts of the kernel
     "bpf": (321, 280), "userfaultfd": (323, 282), "io_uring_setup": (425, 425),
     "io_uring_enter": (426, 426), "io_uring_register": (427, 427), "add_key": (248, 217),
@@ -33,7 +38,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "settimeofday": (164, 170), "clock_settime": (227, 112), "adjtimex": (159, 171),
     "clock_adjtime": (305, 266), "sethostname": (170, 161), "setdomainname": (171, 162),
 }  # fmt: skip
-_CLONE, _CLONE3, _SOCKET = (56, 220), (435, 435), (41, 198)
+_CLONE, _CLONE3, _SOCKET, _PRLIMIT = (56, 220), (435, 435), (41, 198), (302, 261)
 #: CLONE_NEW*: cgroup, UTS, IPC, user, PID, network, mount and time.
 _NEW_NAMESPACES = 0x7E020000 | 0x80
 #: Unix, IPv4, IPv6. Neither packets nor netlink, vsock or the kernel's cryptography.
@@ -92,6 +97,12 @@ def _program(machine: str) -> bytes:
         _step(_JUMP_EQUAL, _CLONE[which], 0, 4),
         _step(_LOAD, _FIRST_ARGUMENT),
         _step(_JUMP_ANY_BIT, _NEW_NAMESPACES, 0, 1),
+        _step(_RETURN, _ERRNO | errno.EPERM),
+        _step(_RETURN, _ALLOW),
+        # A process may lower its own limits, not those of the supervisor.
+        _step(_JUMP_EQUAL, _PRLIMIT[which], 0, 4),
+        _step(_LOAD, _FIRST_ARGUMENT),
+        _step(_JUMP_EQUAL, 0, 1, 0),
         _step(_RETURN, _ERRNO | errno.EPERM),
         _step(_RETURN, _ALLOW),
         _step(_JUMP_EQUAL, _SOCKET[which], 0, 2 + len(_FAMILIES)),

@@ -20,6 +20,7 @@ import shutil
 import signal
 import socket
 import stat
+import subprocess
 import sys
 import tempfile
 import threading
@@ -113,7 +114,7 @@ class Supervisor:
                         return None
                 elif key.fileobj is self._listener:
                     # Read from when there is something: silent callers hold up nobody.
-                    with contextlib.suppress(OSError):
+                    with contextlib.suppress(OSError):  # gone again, or cleared by a reset
                         caller, _ = self._listener.accept()
                         self._selector.register(caller, selectors.EVENT_READ, self._listener)
                 elif key.data is self._listener:
@@ -152,6 +153,7 @@ class Supervisor:
     def _do_reset(self, files: dict[str, bytes]) -> str:
         """Ends every process, empties every folder, lays the submission anew, read-only."""
         self._sweep()
+        self._hang_up_on_callers()
         for session in list(self._sessions.values()):
             self._forget(session)
         self._ooms = _oom_kills()
@@ -166,6 +168,19 @@ class Supervisor:
             path.chmod(0o555 if path.is_dir() else 0o444)
         self._root.chmod(0o555)
         return str(self._root)
+
+    def _hang_up_on_callers(self) -> None:
+        """Whoever has connected and said nothing yet belongs to a behaviour that is over."""
+        self._listener.settimeout(0)
+        with contextlib.suppress(OSError):
+            while True:
+                self._listener.accept()[0].close()
+        self._listener.settimeout(_WAIT_FOR_JUDGE_SECONDS)
+        for key in list(self._selector.get_map().values()):
+            if key.data is self._listener:
+                self._selector.unregister(key.fileobj)
+                os.close(key.fd)
+                key.fileobj.detach()  # type: ignore[union-attr]
 
     def _do_write(self, files: dict[str, bytes]) -> None:
         for name, content in files.items():
@@ -433,24 +448,30 @@ def _listen(port: int) -> socket.socket:
 def _write(folder: pathlib.Path, name: str, content: bytes) -> None:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        path.unlink()  # learner code may have put a pipe there, and nobody would ever read it
     path.write_bytes(content)
 
 
 def _empty(folder: pathlib.Path) -> None:
-    """Removes all below `folder`, whatever modes learner code has left."""
+    """Removes all below `folder`, whatever modes and depths learner code has left."""
     if not folder.is_dir():
         return
-    for parent, names, _ in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, RecursionError):
+        for parent, names, _ in os.walk(folder):
+            for name in names:
                 if not os.path.islink(os.path.join(parent, name)):
                     os.chmod(os.path.join(parent, name), 0o700)
-    for entry in os.scandir(folder):
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
-        else:
-            with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path)
+            else:
                 os.unlink(entry.path)
+        return
+    # Deeper than Python's recursion or a path's length: these two programs know no such bounds.
+    inside = [entry.path for entry in os.scandir(folder)]
+    for program in (["chmod", "-R", "u+rwX", "--"], ["rm", "-rf", "--"]):
+        subprocess.run([*program, *inside], stderr=subprocess.DEVNULL, check=False)
 
 
 def _oom_kills() -> int:

@@ -81,7 +81,9 @@ def describe(error: BaseException, root: pathlib.Path) -> dict[str, Any]:
     if isinstance(error, SyntaxError) and str(error.filename).startswith(str(root)):
         message = str(error.msg)
         where = f"{os.path.relpath(str(error.filename), root)}, line {error.lineno}"
-    return {"type": type(error).__name__[:200], "message": message[:_MAX_TEXT], "where": where}
+    told = {"type": type(error).__name__[:200], "message": message[:_MAX_TEXT], "where": where}
+    # Half a surrogate pair could not cross.
+    return {name: text.encode("utf-8", "backslashreplace").decode() for name, text in told.items()}
 
 
 def serve(connection: socket.socket, root: pathlib.Path, target: Any, workers: int) -> None:

@@ -207,6 +207,12 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(INTERRUPTED)
+    except Exception as error:
+        # A defect of ours must not look like a learner's failure, which has exit code 1.
+        screen.say(f"the grader broke ({type(error).__name__}: {error}); please report it")
+        if os.environ.get("KATA_TRACEBACK"):
+            raise
+        sys.exit(TROUBLE)
 
 
 def _interrupt(*_: object) -> None:

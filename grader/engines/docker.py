@@ -32,6 +32,8 @@ _BOX_PORT = 4711
 _USER = "65534:65534"
 _JUDGE_MEMORY_MB = 2048
 _JUDGE_DISK_MB = 256
+#: Threads count; its scripted upstreams have one for each connection that a box opens.
+_JUDGE_PROCESSES = 2048
 _SHARED_MEMORY_MB = 16
 _MAX_INODES = 20_000
 _START_SECONDS = 60.0
@@ -74,7 +76,13 @@ class DockerEngine:
     def slot(self) -> Iterator["DockerSlot"]:
         with self._trouble("the judge's container failed"):
             judge = self._container(
-                "grader.judge", [], _JUDGE_MEMORY_MB, _JUDGE_DISK_MB, 256, "none", stdin_open=True
+                "grader.judge",
+                [],
+                _JUDGE_MEMORY_MB,
+                _JUDGE_DISK_MB,
+                _JUDGE_PROCESSES,
+                "none",
+                stdin_open=True,
             )
         try:
             with self._trouble("the judge's container failed"):

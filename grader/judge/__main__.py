@@ -9,9 +9,11 @@ import os
 import pathlib
 import resource
 import select
+import shutil
 import signal
 import sys
 import tempfile
+import threading
 from typing import Any
 
 import pytest
@@ -26,10 +28,13 @@ _GRACE_SECONDS = 2.0
 #: The child's exit code when it has told of trouble itself.
 _TOLD = 65
 _MEMORY_BYTES = 2 * 1024**3
+#: RLIMIT_DATA counts stacks whole; upstreams have a thread per connection.
+_THREAD_STACK_BYTES = 512 * 1024
 
 
 def main() -> None:
     # The most that hostile answers can make of it; engines may have set less.
+    threading.stack_size(_THREAD_STACK_BYTES)
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY_BYTES, _MEMORY_BYTES))
     requests = os.dup(0)
     replies = os.dup(1)
@@ -52,10 +57,11 @@ def main() -> None:
 def _supervise(job: Job, requests: int, replies: int) -> None:
     """Forks a child for the grading and answers for it if it cannot."""
     alive, held_open = os.pipe()
+    folder = tempfile.mkdtemp(prefix="judge-")
     child = os.fork()
     if child == 0:
         try:
-            os._exit(_grade(job, replies))
+            os._exit(_grade(job, pathlib.Path(folder), replies))
         finally:
             os._exit(70)
     os.close(held_open)
@@ -67,6 +73,7 @@ def _supervise(job: Job, requests: int, replies: int) -> None:
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
+    shutil.rmtree(folder, ignore_errors=True)
     if not in_time:
         wire.write_to(replies, {"done": "out of time"})
     elif code == 0:
@@ -76,7 +83,7 @@ def _supervise(job: Job, requests: int, replies: int) -> None:
         wire.write_to(replies, {"trouble": f"the judge's process ended with {code}"})
 
 
-def _grade(job: Job, replies: int) -> int:
+def _grade(job: Job, hidden: pathlib.Path, replies: int) -> int:
     def report(result: dict[str, Any]) -> None:
         wire.write_to(replies, result)
 
@@ -85,9 +92,8 @@ def _grade(job: Job, replies: int) -> int:
     except BoxLost:
         report({"trouble": "the box cannot be reached"})
         return _TOLD
-    with tempfile.TemporaryDirectory(prefix="judge-") as folder, tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() as output:
         os.dup2(output.fileno(), 1)
-        hidden = pathlib.Path(folder)
         for name, content in job.hidden.items():
             path = hidden / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -61,6 +61,10 @@ class Box:
                     pass
         except (OSError, EOFError, WireError) as error:
             raise BoxLost from error
+        if "error" in answer and request["do"] in ("reset", "write"):
+            # What ran before has left no room, or what cannot be taken away.
+            observed = clean(f"the box could not {request['do']} its files: {answer['error']}")
+            raise Unmet(Finding(observed, "a box that can be used again"), Cause.CRASHED)
         if "error" in answer:
             raise RuntimeError(f"the box could not {request['do']}: {answer['error']}")
         return answer["value"]

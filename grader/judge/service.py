@@ -72,6 +72,7 @@ class Service:
             # A connection each: a kept one that the server has just closed would look like a fault.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             trust_env=False,
+            headers={"Accept-Encoding": "identity"},
         )
 
     def wait_until_listening(self, deadline: float) -> bool:
@@ -125,7 +126,10 @@ class Service:
                 timeout=max(deadline - started, 0.001) if deadline != float("inf") else None,
             ) as response:
                 body = b""
-                for part in response.iter_bytes():
+                if response.headers.get("content-encoding", "identity") != "identity":
+                    observed = f"{what}: an encoded reply, which was not asked for"
+                    raise Unmet(Finding(observed, "a plain body", given))
+                for part in response.iter_raw():
                     body += part
                     if len(body) > _MAX_BODY:
                         observed = f"{what}: more than {_MAX_BODY:,} bytes"
@@ -165,7 +169,11 @@ class Service:
         head = f"{method} {request.url.raw_path.decode()} HTTP/1.1\r\n" + "".join(
             f"{name}: {value}\r\n" for name, value in request.headers.items()
         )
-        connection = socket.create_connection(("127.0.0.1", self._port), timeout=5)
+        try:
+            connection = socket.create_connection(("127.0.0.1", self._port), timeout=5)
+        except OSError:
+            observed = f"{method} {path}: no connection is accepted"
+            raise Unmet(Finding(observed, "a service that listens")) from None
         with contextlib.suppress(OSError), connection:
             connection.sendall(head.encode() + b"\r\n" + request.read())
             time.sleep(after)
