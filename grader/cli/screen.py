@@ -229,6 +229,7 @@ def _line(text: str, style: str = "") -> None:
 
 
 def _plain(text: str) -> str:
-    """What the terminal's encoding can show of a text."""
+    """A text without control characters, in what the terminal's encoding can show."""
+    text = "".join(c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text)
     encoding = _out.encoding
     return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -1,0 +1,2 @@
+mkdir -p more
+mkfifo more/pipe.py

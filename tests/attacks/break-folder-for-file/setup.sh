@@ -1,0 +1,3 @@
+rm adder.py
+mkdir adder.py
+: > adder.py/__init__.py

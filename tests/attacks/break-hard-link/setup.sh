@@ -1,0 +1,2 @@
+mkdir -p more
+ln adder.py more/same.py

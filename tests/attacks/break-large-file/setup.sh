@@ -1,0 +1,2 @@
+mkdir -p more
+truncate -s 100G more/large.py

@@ -1,0 +1,2 @@
+mkdir -p more
+ln -s nowhere.py more/gone.py

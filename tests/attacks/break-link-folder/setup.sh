@@ -1,0 +1,1 @@
+ln -s @REPO@/tests/toy/solutions more

@@ -1,0 +1,2 @@
+mkdir -p more
+ln -s .. more/around

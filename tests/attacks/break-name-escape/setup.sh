@@ -1,0 +1,2 @@
+mkdir -p more
+: > $'more/\e[2J\e[H.py'

@@ -1,0 +1,2 @@
+mkdir -p more
+: > $'more/a\nb.py'

@@ -1,0 +1,2 @@
+mkdir -p more
+: > $'more/\xff\xfe.py'

@@ -1,0 +1,3 @@
+mkdir -p more
+: > more/con.py
+: > more/LPT1.py

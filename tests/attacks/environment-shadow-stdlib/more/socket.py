@@ -1,0 +1,2 @@
+def create_server(*_, **__):
+    raise SystemExit(0)
