@@ -6,7 +6,6 @@ process that works for the judge until it ends or is killed. The supervisor neve
 """
 
 import contextlib
-import ctypes
 import dataclasses
 import functools
 import gc
@@ -29,7 +28,7 @@ from collections.abc import Callable
 from typing import Any
 
 from grader import wire
-from grader.box import seccomp, tasks
+from grader.box import kernel, seccomp, tasks
 from grader.errors import WireError
 
 _GREETING_SECONDS = 5.0
@@ -41,8 +40,6 @@ _KINDS = ("call", "run", "serve")
 _NEVER_BEGAN = {"code": -signal.SIGKILL, "reason": None, "cpu": 0.0, "stdout": b"", "stderr": b""}
 _WAIT_FOR_JUDGE_SECONDS = 60.0
 _THREAD_STACK_BYTES = 2 * 1024 * 1024
-_PR_SET_DUMPABLE = 4
-_PR_SET_NO_NEW_PRIVS = 38
 
 
 @dataclasses.dataclass
@@ -72,7 +69,7 @@ class Supervisor:
         self._limit_processes = limit_processes
         self._limits: dict[str, int] = {}
         self._sessions: dict[int, _Session] = {}
-        self._ooms = _oom_kills()
+        self._ooms = kernel.oom_kills()
         self._listener = _listen(port)
         self._selector = selectors.DefaultSelector()
         # As the first process of its own PID namespace nothing inside can signal the supervisor,
@@ -81,7 +78,7 @@ class Supervisor:
         os.environ.update(tasks.THREAD_LIMITS)
         if self._owns_namespace:
             seccomp.shut()
-        _set_dumpable(False)
+        kernel.set_dumpable(False)
 
     def serve(self) -> Callable[[], object] | None:
         """Works until the judge hangs up; then None. In a forked child: what the child must do."""
@@ -156,7 +153,7 @@ class Supervisor:
         self._hang_up_on_callers()
         for session in list(self._sessions.values()):
             self._forget(session)
-        self._ooms = _oom_kills()
+        self._ooms = kernel.oom_kills()
         _empty(self._home)
         if self._owns_namespace:
             _empty(pathlib.Path("/dev/shm"))
@@ -326,7 +323,7 @@ class Supervisor:
 
     def _restrict(self) -> None:
         """Limits that hold for the child and all its offspring, whatever engine is outside."""
-        memory = self._limits["memory_mb"] * 1024 * 1024 + _data_bytes()
+        memory = self._limits["memory_mb"] * 1024 * 1024 + kernel.data_bytes()
         cpu = self._limits["cpu_seconds"]
         limits = {
             resource.RLIMIT_CORE: (0, 0),
@@ -346,8 +343,8 @@ class Supervisor:
             resource.setrlimit(kind, (soft, hard))
         # RLIMIT_DATA counts a thread's whole stack, which is 8 MB unless asked for otherwise.
         threading.stack_size(_THREAD_STACK_BYTES)
-        _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-        _set_dumpable(True)
+        kernel.no_new_privileges()
+        kernel.set_dumpable(True)
         with contextlib.suppress(OSError):
             # When memory runs out, the learner's process goes first and the supervisor stays.
             pathlib.Path("/proc/self/oom_score_adj").write_text("1000")
@@ -391,7 +388,7 @@ class Supervisor:
             reason = "output"
         elif code == -signal.SIGXCPU:
             reason = "cpu"
-        elif code == tasks.EXIT_OUT_OF_MEMORY or _oom_kills() > self._ooms:
+        elif code == tasks.EXIT_OUT_OF_MEMORY or kernel.oom_kills() > self._ooms:
             reason = "memory"
         session.end = {"code": code, "reason": reason, "cpu": usage.ru_utime + usage.ru_stime}
         for pipe in session.pipes:
@@ -472,35 +469,3 @@ def _empty(folder: pathlib.Path) -> None:
     inside = [entry.path for entry in os.scandir(folder)]
     for program in (["chmod", "-R", "u+rwX", "--"], ["rm", "-rf", "--"]):
         subprocess.run([*program, *inside], stderr=subprocess.DEVNULL, check=False)
-
-
-def _oom_kills() -> int:
-    """How often the kernel has killed for memory in this control group, where that can be read."""
-    for path, key in (
-        ("/sys/fs/cgroup/memory.events", "oom_kill "),
-        ("/sys/fs/cgroup/memory/memory.oom_control", "oom_kill "),
-    ):
-        with contextlib.suppress(OSError, ValueError):
-            for line in pathlib.Path(path).read_text().splitlines():
-                if line.startswith(key):
-                    return int(line.removeprefix(key))
-    return 0
-
-
-def _data_bytes() -> int:
-    """What this process holds already, by RLIMIT_DATA's way of counting."""
-    with contextlib.suppress(OSError, ValueError):
-        for line in pathlib.Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmData:"):
-                return int(line.split()[1]) * 1024
-    return 0
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
-
-
-def _set_dumpable(on: bool) -> None:
-    """A process that is not dumpable keeps its memory and descriptors from its own user, too."""
-    _prctl(_PR_SET_DUMPABLE, int(on))

@@ -21,6 +21,9 @@ from grader.errors import EngineTrouble
 
 _BOX_PORT = 4711
 _PACKAGE = pathlib.Path("/opt/kata/grader")
+#: Where the virtual environment lies in a sandbox: the clone may be in /tmp, which is another there.
+_ENVIRONMENT = pathlib.Path("/opt/env" if sys.prefix != sys.base_prefix else sys.prefix)
+_PYTHON = str(_ENVIRONMENT / pathlib.Path(sys.executable).relative_to(sys.prefix))
 #: All of the package that a box gets to see.
 _BOX_PACKAGE = ("__init__.py", "errors.py", "wire.py", "box")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -70,7 +73,7 @@ class BubblewrapEngine:
             judge = self._spawn(
                 ["--unshare-net", "--info-fd", str(tells), *_bind(package, _PACKAGE)],
                 _JUDGE_DISK_MB,
-                local.judge_command(),
+                local.judge_command(_PYTHON),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[tells],
@@ -95,7 +98,7 @@ class BubblewrapEngine:
         process = self._spawn(
             binds,
             limits.disk_mb,
-            [*local.box_command(_BOX_PORT, "/tmp"), "--limit-processes"],
+            [*local.box_command(_BOX_PORT, "/tmp", _PYTHON), "--limit-processes"],
             before=enter,
         )
         return process, _BOX_PORT
@@ -111,7 +114,7 @@ class BubblewrapEngine:
         stdout: int = subprocess.DEVNULL,
         pass_fds: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
-        env = local.environment(str(_PACKAGE.parent))
+        env = local.environment(str(_PACKAGE.parent), _PYTHON)
         root = os.geteuid() == 0
         argv = [*before, self._bwrap or "bwrap", *_walls(root), *_system(disk_mb), *options,
                 "--remount-ro", "/", "--"]  # fmt: skip
@@ -157,9 +160,11 @@ def _system(disk_mb: int) -> list[str]:
     for path in map(pathlib.Path, ("/etc/ld.so.cache", "/etc/alternatives")):
         if path.exists():
             words += _bind(path, path)
-    for prefix in dict.fromkeys((sys.base_prefix, os.path.realpath(sys.base_prefix), sys.prefix)):
+    for prefix in dict.fromkeys((sys.base_prefix, os.path.realpath(sys.base_prefix))):
         if not pathlib.Path(prefix).is_relative_to("/usr"):
             words += _bind(pathlib.Path(prefix), pathlib.Path(prefix))
+    if sys.prefix != sys.base_prefix:
+        words += _bind(pathlib.Path(sys.prefix), _ENVIRONMENT)
     words += ["--proc", "/proc", "--dir", "/dev"]
     for name in _MASKED:
         if pathlib.Path("/proc", name).exists():

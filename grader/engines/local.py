@@ -86,18 +86,18 @@ class LocalBox:
         return "killed" if code in (-signal.SIGKILL, 128 + signal.SIGKILL) else "ended"
 
 
-def judge_command() -> list[str]:
-    return [sys.executable, "-m", "grader.judge"]
+def judge_command(python: str = sys.executable) -> list[str]:
+    return [python, "-m", "grader.judge"]
 
 
-def box_command(port: int, home: str) -> list[str]:
-    return [sys.executable, "-m", "grader.box", "--port", str(port), "--home", home]
+def box_command(port: int, home: str, python: str = sys.executable) -> list[str]:
+    return [python, "-m", "grader.box", "--port", str(port), "--home", home]
 
 
-def environment(package_parent: str) -> dict[str, str]:
+def environment(package_parent: str, python: str = sys.executable) -> dict[str, str]:
     """All that judge and box get to know of this machine's environment."""
     return {
-        "PATH": os.pathsep.join((os.path.dirname(sys.executable), os.defpath)),
+        "PATH": os.pathsep.join((os.path.dirname(python), os.defpath)),
         "LANG": "C.UTF-8",
         "PYTHONPATH": package_parent,
         "PYTHONDONTWRITEBYTECODE": "1",
