@@ -131,9 +131,9 @@ if names != ["adder.py", "more", "more/deep", "more/deep/x.py", "prices.csv"]:
 
 
 def test_usage_is_measured_from_outside(isolating: Engine, toy: Kata) -> None:
-    verdict = grade_code(isolating, toy, f"sum(range(30_000_000))\n{RIGHT}")
+    verdict = grade_code(isolating, toy, f"sum(range(100_000_000))\n{RIGHT}")
     assert verdict.usage.cpu_seconds is not None
-    assert verdict.usage.cpu_seconds > 0.3
+    assert verdict.usage.cpu_seconds > 0.3  # of more than a second
     assert verdict.usage.memory_mb
     assert verdict.usage.processes
 
