@@ -3,6 +3,7 @@
 import os
 import pathlib
 import shutil
+from collections.abc import Iterator
 
 import pytest
 
@@ -10,6 +11,7 @@ from grader.catalog import Catalog, Kata
 from grader.engines import ENGINES
 from grader.engines.base import Engine
 from grader.errors import EngineTrouble
+from grader.upstreams import FakeLLM, FakeVendor
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOY = ROOT / "tests" / "toy"
@@ -53,6 +55,18 @@ def toy(tmp_path: pathlib.Path) -> Kata:
     """The toy kata in a repository of its own, free to be changed."""
     shutil.copytree(TOY, tmp_path / "repo")
     return Catalog(tmp_path / "repo").get("adder")
+
+
+@pytest.fixture
+def llm() -> Iterator[FakeLLM]:
+    with FakeLLM() as server:
+        yield server
+
+
+@pytest.fixture
+def vendor() -> Iterator[FakeVendor]:
+    with FakeVendor() as server:
+        yield server
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,22 +3,16 @@
 Timing: lower bounds are exact, upper bounds are wide, because shared machines stall.
 """
 
-import asyncio
-import json
-import math
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import Any
 
 import httpx
 import openai
-import prometheus_client
 import pytest
-from prometheus_client import CollectorRegistry
 
 from grader.upstreams import (
     Answer,
@@ -33,50 +27,15 @@ from grader.upstreams import (
     Json,
     Malformed,
     NoHeadersEnd,
-    Samples,
-    ScrapeError,
-    Scraper,
     Slow,
     Status,
-    Step,
     ToolCall,
     parse_script,
     serve_forever,
 )
+from tests.openai_client import MESSAGES, ask
 
-MESSAGES: Any = [{"role": "user", "content": "hi"}]
 BODY = {"model": "m", "messages": MESSAGES}
-
-
-@pytest.fixture
-def llm() -> Iterator[FakeLLM]:
-    with FakeLLM() as server:
-        yield server
-
-
-@pytest.fixture
-def vendor() -> Iterator[FakeVendor]:
-    with FakeVendor() as server:
-        yield server
-
-
-def sdk(llm: FakeLLM, **options: Any) -> openai.OpenAI:
-    return openai.OpenAI(base_url=llm.url, api_key="k", **options)
-
-
-def ask(llm: FakeLLM, max_retries: int = 2, timeout: float = 5, **more: Any) -> Any:
-    with sdk(llm, max_retries=max_retries, timeout=timeout) as client:
-        return client.chat.completions.create(model="m", messages=MESSAGES, **more)
-
-
-def stream(llm: FakeLLM, **more: Any) -> list[Any]:
-    with sdk(llm, max_retries=0, timeout=5) as client:
-        create: Any = client.chat.completions.create
-        return list(create(model="m", messages=MESSAGES, stream=True, **more))
-
-
-def text_of(chunks: list[Any]) -> str:
-    return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
 
 
 def raw(url: str, request: bytes, until: float = 3.0) -> bytes:
@@ -88,207 +47,6 @@ def raw(url: str, request: bytes, until: float = 3.0) -> bytes:
         while data := connection.recv(65_536):
             received += data
         return received
-
-
-# What the real SDK makes of it
-
-
-def test_timeout_is_per_attempt(llm: FakeLLM) -> None:
-    llm.script(Hang())
-    with pytest.raises(openai.APITimeoutError):
-        ask(llm, timeout=0.1)
-    assert len(llm.calls) == 3
-    assert llm.wait_until(lambda calls: all(c.hung_up_at for c in calls))
-    assert 0.05 < (llm.calls[0].hung_up_at or 0) - llm.calls[0].at < 1
-
-
-def test_short_retry_after_is_honoured(llm: FakeLLM) -> None:
-    llm.script(
-        Status(429, retry_after=0.3), Status(429, retry_after=9, retry_after_ms=50), Answer()
-    )
-    assert ask(llm).choices[0].message.content
-    first, second, third = llm.calls
-    assert second.at - first.at >= 0.3
-    assert 0.05 <= third.at - second.at < 2
-    assert second.headers["x-stainless-retry-count"] == "1"
-
-
-def test_500_for_ever_is_three_calls(llm: FakeLLM) -> None:
-    llm.script(Status(500, headers={"x-should-retry": "true"}, retry_after_ms=10))
-    with pytest.raises(openai.InternalServerError):
-        ask(llm)
-    assert len(llm.calls) == 3
-    llm.forget()
-    with pytest.raises(openai.InternalServerError):
-        ask(llm, max_retries=0)
-    assert [c.number for c in llm.calls] == [1]
-
-
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [(400, openai.BadRequestError), (401, openai.AuthenticationError), (404, openai.NotFoundError)],
-)
-def test_client_errors_are_not_retried(llm: FakeLLM, code: int, error: type[Exception]) -> None:
-    llm.script(Status(code))
-    with pytest.raises(error):
-        ask(llm)
-    assert len(llm.calls) == 1
-
-
-def test_stream_closed_in_good_order_raises_nothing(llm: FakeLLM) -> None:
-    llm.script(Cut(after=2, text="Hello there, you"))
-    chunks = stream(llm)
-    assert text_of(chunks) == "Hello there, "
-    assert all(c.choices[0].finish_reason is None for c in chunks)
-
-
-def test_dropped_stream_raises(llm: FakeLLM) -> None:
-    llm.script(Drop(after=1))
-    seen: list[Any] = []
-    with sdk(llm, max_retries=0) as client:
-        chunks = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
-        with pytest.raises(openai.APIConnectionError):
-            seen.extend(chunks)
-    assert text_of(seen) == "The "
-
-
-@pytest.mark.parametrize("step", [Cut(), Drop(), Hang(0.05)])
-def test_connection_lost_without_streaming(llm: FakeLLM, step: Step) -> None:
-    llm.script(step)
-    with pytest.raises(openai.APIConnectionError):
-        ask(llm, max_retries=0)
-
-
-def test_malformed_json(llm: FakeLLM) -> None:
-    llm.script(Malformed())
-    with pytest.raises(json.JSONDecodeError):
-        ask(llm, max_retries=0)
-
-
-def test_answer_and_usage(llm: FakeLLM) -> None:
-    llm.script(Answer("hello", "length"), Answer(usage={"prompt_tokens": 7, "total_tokens": 7}))
-    first, second = ask(llm), ask(llm, n=2)
-    assert (first.choices[0].message.content, first.choices[0].finish_reason) == ("hello", "length")
-    assert first.usage.total_tokens == first.usage.prompt_tokens + first.usage.completion_tokens
-    assert (second.usage.prompt_tokens, len(second.choices)) == (7, 2)
-    assert first.model == "m"
-    assert first.id != second.id
-
-
-def test_stream_is_complete(llm: FakeLLM) -> None:
-    llm.script(Answer("one two three"), Answer(("spl", "it")), Answer("word"))
-    chunks = stream(llm, stream_options={"include_usage": True})
-    assert chunks[0].choices[0].delta.role == "assistant"
-    assert text_of(chunks) == "one two three"
-    assert sum(bool(c.choices and c.choices[0].delta.content) for c in chunks) == 3
-    assert [c.choices[0].finish_reason for c in chunks if c.choices][-1] == "stop"
-    assert (chunks[-1].choices, chunks[-1].usage.total_tokens > 0) == ([], True)
-    plain = stream(llm)
-    assert [c.choices[0].delta.content for c in plain] == ["", "spl", "it", None]
-    assert plain[-1].usage is None
-    assert [c.choices[0].delta.content for c in stream(llm)] == ["", "wo", "rd", None]
-    raw_text = httpx.post(f"{llm.url}/chat/completions", json={**BODY, "stream": True}).text
-    assert raw_text.endswith("data: [DONE]\n\n")
-
-
-def test_delays(llm: FakeLLM) -> None:
-    llm.script(Answer("a b c", delay=0.1, chunk_delay=0.1))
-    start = time.monotonic()
-    stream(llm)
-    assert time.monotonic() - start >= 0.1 + 4 * 0.1  # role, three words, finish, [DONE]
-
-
-def test_text_computed_from_the_call(llm: FakeLLM) -> None:
-    llm.script(Answer(lambda call: call.json["messages"][0]["content"].upper()))
-    assert ask(llm).choices[0].message.content == "HI"
-    assert text_of(stream(llm)) == "HI"
-
-
-TOOLS = (ToolCall("search", {"q": "é", "k": 3}), ToolCall("stop", '{"cut', id="mine"))
-
-
-def test_tool_calls(llm: FakeLLM) -> None:
-    llm.script(Answer(tool_calls=TOOLS))
-    choice = ask(llm).choices[0]
-    assert (choice.finish_reason, choice.message.content) == ("tool_calls", None)
-    first, second = choice.message.tool_calls
-    assert first.function.name == "search"
-    assert json.loads(first.function.arguments) == {"q": "é", "k": 3}
-    assert (second.id, second.function.arguments) == ("mine", '{"cut')
-    assert first.id
-
-
-def test_tool_calls_streamed(llm: FakeLLM) -> None:
-    llm.script(Answer("Wait. Now", tool_calls=TOOLS, finish_reason="length"))
-    with (
-        sdk(llm) as client,
-        client.chat.completions.stream(model="m", messages=MESSAGES) as events,
-        pytest.raises(openai.LengthFinishReasonError),
-    ):
-        events.get_final_completion()
-    llm.script(Answer(tool_calls=TOOLS[:1]))
-    with (
-        sdk(llm) as client,
-        client.chat.completions.stream(model="m", messages=MESSAGES) as events,
-    ):
-        choice = events.get_final_completion().choices[0]
-    assert choice.finish_reason == "tool_calls"
-    assert choice.message.tool_calls is not None
-    assert json.loads(choice.message.tool_calls[0].function.arguments) == {"q": "é", "k": 3}
-
-
-def test_async_client(llm: FakeLLM) -> None:
-    async def main() -> list[str]:
-        async with openai.AsyncOpenAI(base_url=llm.url, api_key="k") as client:
-            create: Any = client.chat.completions.create
-            replies = await asyncio.gather(
-                *(create(model="m", messages=[{"role": "user", "content": str(n)}])
-                  for n in range(20))
-            )  # fmt: skip
-            return [reply.choices[0].message.content for reply in replies]
-
-    llm.script(Answer(lambda call: call.json["messages"][0]["content"]))
-    assert asyncio.run(main()) == [str(n) for n in range(20)]
-
-
-def test_embeddings(llm: FakeLLM) -> None:
-    with sdk(llm) as client:
-        texts = ["refund policy", "Refund policy for shoes", "weather in Lima", "refund policy"]
-        default = [d.embedding for d in client.embeddings.create(model="m", input=texts).data]
-        floats = client.embeddings.create(model="m", input=texts[0], encoding_format="float")
-        short = client.embeddings.create(model="m", input="x", dimensions=5).data[0].embedding
-        tokens = client.embeddings.create(model="m", input=[[1, 2], [3]]).data
-        assert [m.id for m in client.models.list()]
-        with pytest.raises(openai.BadRequestError):
-            client.embeddings.create(model="m", input=[])
-    assert [len(v) for v in default] == [32] * 4
-    assert len(short) == 5
-    assert len(tokens) == 2
-    for vector in [*default, short]:
-        assert math.isclose(sum(x * x for x in vector), 1, abs_tol=1e-5)
-    assert default[0] == default[3]
-    assert floats.data[0].embedding == pytest.approx(default[0], abs=1e-6)
-
-    def near(a: int, b: int) -> float:
-        return sum(x * y for x, y in zip(default[a], default[b], strict=True))
-
-    assert near(0, 1) > near(0, 2) + 0.2
-
-
-def test_what_is_out_of_scope_takes_no_step(llm: FakeLLM) -> None:
-    llm.script(Answer("first"), Answer("second"))
-    with sdk(llm) as client, pytest.raises(openai.NotFoundError, match="Invalid URL"):
-        client.responses.create(model="m", input="x")
-    assert ask(llm).choices[0].message.content == "first"
-
-
-def test_bad_requests_get_400(llm: FakeLLM) -> None:
-    bad: list[Any] = [{}, [], {"model": "m", "messages": []}, {**BODY, "n": "x"}]
-    for body in bad:
-        reply = httpx.post(f"{llm.url}/chat/completions", json=body)
-        assert reply.status_code == 400
-        assert reply.json()["error"]["type"] == "invalid_request_error"
-    assert httpx.post(f"{llm.url}/chat/completions", content=b"[" * 100_000).status_code == 400
 
 
 # Scripts, rules, record
@@ -604,146 +362,3 @@ def test_serve_forever_logs_a_line_for_each_request() -> None:
     assert lines[1].endswith(" ms POST /v1/chat/completions -> Answer(text='hello')")
     with pytest.raises(ValueError, match="llm, vendor"):
         serve_forever("mail", 0, "", log, stop)
-
-
-# The scraper
-
-
-PAGE = """\
-# HELP hits Requests\n# TYPE hits_total counter
-hits_total{route="/a",status="200"} 3
-hits_total{route="/a",status="500",} 1 1700000000
-hits_total{ route = "/{b}, \\"x\\"\\n\\\\n" , status="200"} 1e1
-# TYPE lat histogram
-lat_bucket{route="/a",le="0.1"} 2
-lat_bucket{route="/a",le="1"} 6
-lat_bucket{route="/a",le="+Inf"} 8
-lat_bucket{route="/b",le="0.1"} 0
-lat_bucket{route="/b",le="1"} 2
-lat_bucket{route="/b",le="+Inf"} 2
-up 1
-odd NaN
-"""
-
-
-def test_samples() -> None:
-    samples = Samples(PAGE)
-    assert samples.value("hits_total") == 14
-    assert samples.value("hits_total", status=200) == 13
-    assert samples.value("hits_total", route="/a", status="500") == 1
-    assert samples.value("hits_total", status="404") is None
-    assert samples.value("hits") is None
-    assert math.isnan(Samples('x{a="1"} +Inf\nx{a="2"} -Inf').value("x") or 0)
-    assert math.isnan(samples.value("odd") or 0)
-    assert (samples.series("hits_total"), samples.series(), samples.series("x")) == (3, 11, 0)
-    assert {"route": '/{b}, "x"\n\\n', "status": "200"} in samples.labels("hits_total")
-    assert samples.labels("up") == [{}]
-    assert samples.types == {"hits_total": "counter", "lat": "histogram"}
-    assert samples.buckets("lat", route="/a") == [(0.1, 2), (1, 6), (math.inf, 8)]
-    assert samples.buckets("lat_bucket") == [(0.1, 2), (1, 8), (math.inf, 10)]
-
-
-def test_quantiles_as_in_promql() -> None:
-    samples = Samples(PAGE)
-    assert samples.quantile("lat", 0.5, route="/a") == pytest.approx(0.1 + 0.9 * 2 / 4)
-    assert samples.quantile("lat", 0.125, route="/a") == pytest.approx(0.05)
-    assert samples.quantile("lat", 0.99, route="/a") == 1  # the last finite bound
-    assert samples.quantile("lat", 0.5, route="/b") == pytest.approx(0.55)
-    assert samples.quantile("lat", 0.5, route="/c") is None
-    assert samples.quantile("lat", 2) == math.inf
-    negative = Samples('t_bucket{le="-1"} 4\nt_bucket{le="+Inf"} 4\n')
-    assert negative.quantile("t", 0.5) == -1
-    for page in ('e_bucket{le="1"} 0\ne_bucket{le="+Inf"} 0', 'e_bucket{le="1"} 5'):
-        assert math.isnan(Samples(page).quantile("e", 0.5) or 0)
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("hits{a=1} 3", "line 2 is not a sample"),
-        ('hits{a="1"', "is not a sample"),
-        ("hits", "is not a sample"),
-        ("hits three", "has no number"),
-        ('hits{a="1",a="2"} 3', "a label twice"),
-        ("# TYPE hits wrong", "no known type"),
-        ("9hits 3", "is not a sample"),
-        ("<html>", "is not a sample"),
-    ],
-)
-def test_pages_that_cannot_be_read(line: str, message: str) -> None:
-    with pytest.raises(ScrapeError, match=message):
-        Samples("up 1\n" + line)
-
-
-@pytest.mark.parametrize("middle", [" ", "{", '{a="', "\\", 'a="",', "\t", "1 ", '{a="b"'])
-def test_hostile_pages_are_read_in_linear_time(middle: str) -> None:
-    start = time.monotonic()
-    for page in ("a" + middle * 100_000 + "!", "a{" + middle * 100_000 + "} 1 # x"):
-        with suppress(ScrapeError):
-            Samples(page)
-    assert time.monotonic() - start < 2  # 100,000 squared would take minutes
-
-
-def test_a_page_by_the_real_client_library() -> None:
-    client: Any = prometheus_client  # partly untyped
-    registry = CollectorRegistry()
-    counter = prometheus_client.Counter("asked", "Asked", ["who"], registry=registry)
-    histogram = prometheus_client.Histogram("took", "Took", registry=registry, buckets=[1, 60])
-    counter.labels('ü"\\\n').inc(3)
-    histogram.observe(30)
-    samples = Samples(client.generate_latest(registry).decode())
-    assert samples.value("asked_total", who='ü"\\\n') == 3
-    assert samples.quantile("took", 0.5) == pytest.approx(30.5)
-    page = client.openmetrics.exposition.generate_latest(registry).decode()
-    assert Samples(page, open_metrics=True).value("asked_total") == 3
-    with pytest.raises(ScrapeError, match="EOF"):
-        Samples(page.replace("# EOF", ""), open_metrics=True)
-
-
-def metrics(body: str, kind: str = "text/plain; version=0.0.4", status: int = 200) -> Step:
-    return Malformed(body, status, kind)
-
-
-def test_scrape_over_http(vendor: FakeVendor) -> None:
-    scraper = Scraper(vendor.url, timeout=0.3)
-    vendor.script(
-        Slow(metrics(PAGE), 0.05),
-        metrics(PAGE, "application/json"),
-        metrics(PAGE, status=500),
-        metrics("# " + "x" * 5 * 1024 * 1024),
-        Hang(),
-        Drip(metrics(PAGE), 0.01),
-        NoHeadersEnd(0.01),
-        Drop(),
-        Status(307, headers={"Location": "http://127.0.0.1:1/metrics"}),
-        Status(307, headers={"Location": "http://["}),
-        Status(307, headers={"Location": "/\xe9"}),
-        Status(307, headers={"Location": "/metrics/"}),
-    )
-    samples = scraper.scrape()
-    assert samples.series() == 11
-    assert samples.ms >= 50
-    assert vendor.calls[0].path == "/metrics"
-    messages = ("content type", "500", "larger", "within", "within", "within", "cannot be read",
-                "another server", "another server", "cannot be read", "redirects more")  # fmt: skip
-    for message in messages:
-        with pytest.raises(ScrapeError, match=message):
-            scraper.scrape()
-    vendor.when(lambda c: c.path == "/metrics/", metrics(PAGE))
-    assert scraper.scrape().series() == 11
-    vendor.stop()
-    with pytest.raises(ScrapeError, match="cannot be read"):
-        scraper.scrape()
-    with pytest.raises(ValueError, match="http://"):
-        Scraper("https://example.org")
-
-
-def test_polling_keeps_history(vendor: FakeVendor) -> None:
-    vendor.script(metrics("up 1"), Status(500), metrics("up 2"))
-    with Scraper(f"{vendor.url}/m", interval=0.02) as scraper:
-        assert vendor.wait_for_calls(5)
-    seen = len(vendor.calls)
-    assert [s.value("up") for s in scraper.history][:3] == [1, 2, 2]
-    assert len(scraper.errors) == 1
-    time.sleep(0.1)
-    assert len(vendor.calls) == seen
