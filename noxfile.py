@@ -31,7 +31,7 @@ def env(session: nox.Session) -> None:
     if stamp.is_file() and stamp.read_text() == wanted:
         return
     stamp.unlink(missing_ok=True)
-    session.log("fetching the libraries; once, about 250 MB")
+    session.log("fetching the libraries; this happens once")
     # pip compiles what it installs, uv only when told; each new interpreter would do it again.
     session.install("--require-hashes", "-r", str(LOCK), env={"UV_COMPILE_BYTECODE": "1"})
     session.install("--no-deps", "-e", str(ROOT))
