@@ -7,7 +7,7 @@ import functools
 import pathlib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Annotated, Any
 
 import pydantic
@@ -75,10 +75,14 @@ class _Contract(_Model):
 
 @dataclasses.dataclass(frozen=True)
 class Wrong:
-    """A plausible wrong answer, and the behaviours at which it must fail."""
+    """A plausible wrong answer, and the behaviours at which it must fail.
+
+    `may_fail` names those that fall one way or the other, such as where the answer races.
+    """
 
     attempt: str
     fails: Sequence[str]
+    may_fail: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,17 +155,17 @@ class Kata:
 
     def wrong(self) -> dict[str, Wrong]:
         """The wrong answers of solutions.toml by name."""
-        return {
-            name: Wrong(entry["attempt"], entry["fails"])
-            for name, entry in self._solutions("wrong", {"attempt", "fails"}).items()
-        }
+        entries = self._solutions("wrong", {"attempt", "fails"}, {"may_fail"})
+        return {name: Wrong(**entry) for name, entry in entries.items()}
 
     def also_right(self) -> dict[str, str]:
         """The alternative right answers of solutions.toml: their approach by name."""
         entries = self._solutions("also_right", {"approach"})
         return {name: entry["approach"] for name, entry in entries.items()}
 
-    def _solutions(self, kind: str, keys: set[str]) -> dict[str, dict[str, Any]]:
+    def _solutions(
+        self, kind: str, keys: set[str], optional: Set[str] = frozenset()
+    ) -> dict[str, dict[str, Any]]:
         path = self.solutions / "solutions.toml"
         entries: dict[str, dict[str, Any]] = _read_toml(path).get(kind, {})
         folders = self.solutions / kind
@@ -170,10 +174,11 @@ class Kata:
             differing = ", ".join(sorted(present ^ set(entries)))
             raise CatalogError(f"{path}: [{kind}.…] and {folders} differ in {differing}")
         for name, entry in entries.items():
-            if set(entry) != keys:
+            if set(entry) - optional != keys:
                 raise CatalogError(f"{path}: [{kind}.{name}] needs exactly: {', '.join(keys)}")
             known = {behaviour.id for behaviour in self.behaviours}
-            if unknown := set(entry.get("fails", known)) - known or not entry.get("fails", known):
+            named = {*entry.get("fails", known), *entry.get("may_fail", ())}
+            if unknown := named - known or not entry.get("fails", known):
                 raise CatalogError(
                     f"{path}: [{kind}.{name}] fails = …: name behaviours of {self.name} ({unknown})"
                 )

@@ -155,6 +155,7 @@ def grade_all(
     """
     own = threading.local()
     slots = contextlib.ExitStack()
+    ending = threading.Event()
 
     def work(task: Task) -> tuple[Task, Verdict | GraderError]:
         for attempt in range(1, _TRIES + 1):
@@ -171,7 +172,7 @@ def grade_all(
                     if getattr(own, "slot", None) is not None:
                         own.stack.close()
                 own.slot = None
-                if attempt == _TRIES:
+                if attempt == _TRIES or ending.is_set():
                     return task, error
             except GraderError as error:
                 return task, error
@@ -187,7 +188,8 @@ def grade_all(
         for future in concurrent.futures.as_completed(futures):
             yield future.result()
     finally:
-        # After Ctrl-C the slots go first: that ends the gradings which still run.
+        # After Ctrl-C the slots go first: that ends the gradings which still run, for good.
+        ending.set()
         pool.shutdown(wait=False, cancel_futures=True)
         slots.close()
         pool.shutdown(wait=True)

@@ -1,6 +1,7 @@
 """Short ways to grade made-up submissions of the toy kata."""
 
 import pathlib
+from collections.abc import Collection
 
 from grader import grading
 from grader.catalog import Kata
@@ -33,7 +34,7 @@ def result(verdict: Verdict, behaviour: str) -> BehaviourResult:
     return next(each for each in verdict.behaviours if each.id == behaviour)
 
 
-def shape(verdict: Verdict) -> list[tuple[str, str, str | None]]:
+def shape(verdict: Verdict, but: Collection[str] = ()) -> dict[str, tuple[str, str | None]]:
     """What must be the same on every engine: each behaviour's outcome and cause."""
-    return [(each.id, each.outcome.value, each.cause and each.cause.value)
-            for each in verdict.behaviours]  # fmt: skip
+    return {each.id: (each.outcome.value, each.cause and each.cause.value)
+            for each in verdict.behaviours if each.id not in but}  # fmt: skip
