@@ -3,6 +3,7 @@
 pytest -p grader.author solutions/NN-pillar/KATA/hidden --submission DIR [--seed N] [-k NAME --pdb]
 """
 
+import contextlib
 import pathlib
 import tempfile
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from grader.catalog import Catalog
-from grader.engines import local, process
+from grader.engines import process
 from grader.errors import GraderError
 from grader.grading import Task, job_for, new_seed
 from grader.judge.plugin import Grading
@@ -30,21 +31,23 @@ def pytest_configure(config: pytest.Config) -> None:
     hidden = next((p for p in (folder, *folder.parents) if p.name == "hidden"), None)
     if hidden is None:
         raise pytest.UsageError("name the folder hidden/ of a kata's solutions, or a test in it")
-    home = tempfile.TemporaryDirectory(prefix="kata-", ignore_cleanup_errors=True)
-    config.add_cleanup(home.cleanup)
+    stack = contextlib.ExitStack()
+    config.add_cleanup(stack.close)
+    home = stack.enter_context(
+        tempfile.TemporaryDirectory(prefix="kata-", ignore_cleanup_errors=True)
+    )
     try:
         kata = Catalog.find(hidden).get(hidden.parent.name)
         submission = collect(kata, config.option.submission)
-        box, port = process.start_box(pathlib.Path(home.name))
+        box = stack.enter_context(process.box(pathlib.Path(home)))
     except GraderError as error:
         raise pytest.UsageError(str(error)) from None
-    config.add_cleanup(lambda: local.end(box))
     seed = new_seed() if config.option.seed is None else config.option.seed
-    job = job_for(Task(kata, submission, seed), port)
+    job = job_for(Task(kata, submission, seed), box)
     if config.option.usepdb:
         # Whoever reads along in a debugger takes longer than any limit.
         job.limits.update(dict.fromkeys(("wall_seconds", "behaviour_seconds"), 24 * 3600))
-    config.pluginmanager.register(Grading(job, lambda result: None), "grading")
+    config.pluginmanager.register(Grading(job, 0, lambda result: None), "grading")
     config.stash[_SEED] = seed
 
 

@@ -69,6 +69,8 @@ class _Contract(_Model):
     editable: Annotated[list[_Text], pydantic.Field(min_length=1)]
     starter: str
     preload: list[_Text] = []
+    #: How many boxes may try behaviours at once; each still has a clean one to itself.
+    side_by_side: Annotated[int, pydantic.Field(ge=1, le=8)] = 1
     limits: Limits = Limits()
     behaviours: Annotated[list[Behaviour], pydantic.Field(min_length=1)]
 

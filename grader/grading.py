@@ -67,8 +67,8 @@ def fixed_files(kata: Kata) -> dict[str, bytes]:
     return files
 
 
-def job_for(task: Task, port: int) -> Job:
-    """What a judge is told to do, with the box that listens on `port`."""
+def job_for(task: Task, box: Box) -> Job:
+    """What a judge is told to do, with these boxes."""
     kata = task.kata
     return Job(
         kata=kata.name,
@@ -79,18 +79,20 @@ def job_for(task: Task, port: int) -> Job:
         seed=task.seed,
         limits=kata.limits.model_dump(),
         preload=kata.contract.preload,
-        port=port,
+        port=box.port,
+        zygote=box.zygote,
+        lanes=box.lanes,
     )
 
 
 def grade(task: Task, engine: Engine, slot: Slot, on_result: OnResult | None = None) -> Verdict:
     """Grades once. Raises `EngineTrouble` when judge or box cannot do their work."""
-    kata, limits = task.kata, task.kata.limits
+    kata, preload = task.kata, task.kata.contract.preload
     started = time.monotonic()
-    slot.tell({"warm": kata.contract.preload})
-    with slot.box(limits) as box:
-        job = job_for(task, box.port)
-        slot.tell(job.as_message())
+    slot.tell({"warm": preload})
+    lanes = min(kata.contract.side_by_side, len(task.behaviours))
+    with slot.box(kata.limits, preload, lanes) as box:
+        slot.tell(job_for(task, box).as_message())
         watch = _Watch(kata, box)
         reports = []
         for report in _reports(slot, watch, started):
@@ -196,16 +198,16 @@ def grade_all(
 
 
 class _Watch:
-    """Looks at a box from outside, and remembers why it had to be ended."""
+    """Looks at the boxes from outside, and remembers why one had to be ended."""
 
     def __init__(self, kata: Kata, box: Box) -> None:
         self.peak = Usage()
         self.box = box
         self.out_of_time = False
-        self._limits = kata.limits
         self.wall_seconds = kata.limits.wall_seconds
+        self._limits = kata.limits
         self._next = 0.0
-        self.exceeded: tuple[Cause, str] | None = None
+        self._exceeded: dict[int, tuple[Cause, str]] = {}
 
     def sample_if_due(self) -> None:
         if time.monotonic() >= self._next:
@@ -213,31 +215,44 @@ class _Watch:
             self._next = time.monotonic() + _SAMPLE_SECONDS
 
     def sample(self) -> None:
-        now = self.box.usage()
-        self.peak = Usage(*(
-            max((value for value in pair if value is not None), default=None)
-            for pair in zip(dataclasses.astuple(self.peak), dataclasses.astuple(now), strict=True)
-        ))  # fmt: skip
-        limits = self._limits
-        if self.exceeded is not None:
+        lanes, limits = self.box.usage(), self._limits
+        if not lanes:
             return
-        if (now.cpu_seconds or 0) > limits.cpu_seconds:
-            self.exceeded = Cause.TIMED_OUT, f"the box used more than {limits.cpu_seconds} s of CPU"
-        elif (now.memory_mb or 0) > limits.box_memory_mb:
-            self.exceeded = Cause.OUT_OF_MEMORY, f"the box used more than {limits.box_memory_mb} MB"
-        if self.exceeded is not None:
-            self.box.kill()
+        cpu, memory, processes = (
+            _known(sum, values)
+            for values in zip(*map(dataclasses.astuple, lanes.values()), strict=True)
+        )
+        peaks = zip(dataclasses.astuple(self.peak), (cpu, memory, processes), strict=True)
+        self.peak = Usage(*(_known(max, pair) for pair in peaks))
+        for lane, used in lanes.items():
+            if (cpu or 0) > limits.cpu_seconds:
+                told = f"the box used more than {limits.cpu_seconds} s of CPU"
+                self._end(lane, Cause.TIMED_OUT, told)
+            elif (used.memory_mb or 0) > limits.box_memory_mb:
+                told = f"the box used more than {limits.box_memory_mb} MB"
+                self._end(lane, Cause.OUT_OF_MEMORY, told)
 
-    def lost(self) -> tuple[Cause, str]:
-        """Why the box does not answer any more."""
-        if self.exceeded is not None:
-            return self.exceeded
-        fate = self.box.fate()
+    def _end(self, lane: int, cause: Cause, told: str) -> None:
+        if lane not in self._exceeded:
+            self._exceeded[lane] = cause, told
+            self.box.kill(lane)
+
+    def lost(self, lane: int) -> tuple[Cause, str]:
+        """Why a box does not answer any more."""
+        if lane in self._exceeded:
+            return self._exceeded[lane]
+        fate = self.box.fate(lane)
         if fate == "memory":
             return Cause.OUT_OF_MEMORY, "the box ran out of memory"
         if fate == "ended":
             return Cause.CRASHED, "the box was brought down from inside"
         return Cause.TROUBLE, "the box was lost"
+
+
+def _known(reduce: Callable[[list[Any]], Any], values: Iterable[Any]) -> Any:
+    """`reduce` of those values that an engine could tell; None if there are none."""
+    known = [value for value in values if value is not None]
+    return reduce(known) if known else None
 
 
 def _reports(slot: Slot, watch: _Watch, started: float) -> Iterator[dict[str, Any]]:
@@ -275,7 +290,7 @@ def _result(behaviour: Behaviour, reports: list[dict[str, Any]], watch: _Watch) 
         outcome, seconds = Outcome(report["outcome"]), report["seconds"]
         if outcome is not Outcome.PASSED:
             if report["cause"] is None:
-                cause, text = watch.lost()
+                cause, text = watch.lost(report["lane"])
                 finding = Finding(text)
                 outcome = Outcome.TROUBLE if cause is Cause.TROUBLE else Outcome.FAILED
             else:

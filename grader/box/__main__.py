@@ -1,23 +1,29 @@
-"""`python -m grader.box --port N --home DIR`: the first process of a box."""
+"""`python -m grader.box --port N`: a box's first process, or the zygote that forks such ones."""
 
 import argparse
 import pathlib
+from collections.abc import Callable
 
 from grader.box.supervisor import Supervisor
+from grader.box.zygote import Zygote
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="grader.box")
     parser.add_argument("--port", type=int, required=True, help="port on the loopback")
-    parser.add_argument("--home", type=pathlib.Path, required=True, help="the only writable folder")
+    parser.add_argument("--zygote", metavar="NAME", help="abstract Unix address of the zygote")
+    parser.add_argument("--home", type=pathlib.Path, help="the only writable folder, of one box")
     parser.add_argument("--limit-processes", action="store_true", help="by RLIMIT_NPROC")
     options = parser.parse_args()
-    supervisor = Supervisor(options.port, options.home, limit_processes=options.limit_processes)
-    # In a forked child `serve` returns the child's task: it runs here, with the supervisor's stack
-    # gone, and ends with the interpreter's ordinary finalisation (atexit, threads, buffers).
-    task = supervisor.serve()
-    if task is not None:
-        task()
+    work: Callable[[], object] | None
+    if options.zygote:
+        work = Zygote(options.zygote, options.port).serve
+    else:
+        work = Supervisor(options.port, options.home, limit_processes=options.limit_processes).serve
+    # In a forked child `serve` returns what the child must do: it runs here, with its parent's
+    # stack gone, and ends with the interpreter's ordinary finalisation (atexit, threads, buffers).
+    while callable(work):
+        work = work()  # type: ignore[assignment]
 
 
 if __name__ == "__main__":

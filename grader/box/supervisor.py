@@ -27,8 +27,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from grader import wire
-from grader.box import kernel, seccomp, tasks
+from grader import kernel, wire
+from grader.box import seccomp, tasks
 from grader.errors import WireError
 
 _GREETING_SECONDS = 5.0
@@ -58,9 +58,20 @@ class _Session:
 
 
 class Supervisor:
-    """Serves one judge on `port`; everything that learner code may write lies below `home`."""
+    """Serves one judge on `port`; everything that learner code may write lies below `home`.
 
-    def __init__(self, port: int, home: pathlib.Path, *, limit_processes: bool) -> None:
+    `control` is the judge's connection where it has one already, from a zygote.
+    """
+
+    def __init__(
+        self,
+        port: int,
+        home: pathlib.Path,
+        *,
+        limit_processes: bool,
+        control: socket.socket | None = None,
+    ) -> None:
+        self._control = control
         # Only its hash is kept: learner code runs in copies of this process's memory.
         self._token_hash: bytes | None = None
         self._home = home
@@ -85,27 +96,26 @@ class Supervisor:
         # The judge connects before there is any learner code; its token is the one from then on.
         self._listener.settimeout(_WAIT_FOR_JUDGE_SECONDS)
         try:
-            self._control, _ = self._listener.accept()
-            token = wire.receive(self._control, time.monotonic() + _GREETING_SECONDS)
+            control = self._control or self._accept_judge()
+            token = wire.receive(control, time.monotonic() + _GREETING_SECONDS)
         except (OSError, EOFError, WireError):
             return None
         self._token_hash = hashlib.sha256(token.encode()).digest()
-        self._control.settimeout(None)
-        self._control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        control.settimeout(None)
         wakeup, wakeup_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         # Python handles this one, so that it would reach even the first process of a namespace.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.set_wakeup_fd(wakeup_writer, warn_on_full_buffer=False)
-        self._selector.register(self._control, selectors.EVENT_READ)
+        self._selector.register(control, selectors.EVENT_READ)
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(wakeup, selectors.EVENT_READ)
         while True:
             for key, _ in self._selector.select():
-                if key.fileobj is self._control:
+                if key.fileobj is control:
                     try:
-                        request = wire.receive(self._control)
-                        wire.send(self._control, self._answer(request))
+                        request = wire.receive(control)
+                        wire.send(control, self._answer(request))
                     except (EOFError, OSError):
                         self._sweep()
                         return None
@@ -127,6 +137,11 @@ class Supervisor:
                     self._reap()
                 else:
                     self._drain(key.data, key.fd)
+
+    def _accept_judge(self) -> socket.socket:
+        connection, _ = self._listener.accept()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
 
     # --- the control connection -------------------------------------------------------------
 

@@ -1,44 +1,60 @@
 """What an engine is: it provides judges and boxes, and knows nothing of katas."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from grader.catalog import Limits
 from grader.verdict import Usage
 
-#: Why a box is gone: ended by the kernel for memory, killed from outside, or ended by itself.
-Fate = Literal["memory", "killed", "ended"]
+#: Why a box is gone: ended by the kernel for memory, killed from outside, ended by itself, or never
+#: ready for learner code.
+Fate = Literal["memory", "killed", "ended", "stillborn"]
 #: Told of a step that takes a while: what is being done.
 Progress = Callable[[str], None]
+#: Where a judge and its boxes listen, on a loopback that only they share.
+BOX_PORT = 4711
+
+
+class Channel(Protocol):
+    """Messages to and from a trusted process. Raises `EngineTrouble` when it is gone."""
+
+    def tell(self, message: object) -> None: ...
+
+    def hear(self, seconds: float) -> Any:
+        """Its next message. Raises `TimeoutError` after `seconds`."""
 
 
 class Box(Protocol):
-    """A sandbox for one grading. The judge reaches it on the slot's loopback."""
+    """The sandboxes of one grading: one for each lane, numbered from 0."""
 
-    port: int
+    @property
+    def port(self) -> int: ...
 
-    def usage(self) -> Usage:
-        """CPU so far, memory and processes now, measured from outside the box."""
+    @property
+    def lanes(self) -> int: ...
 
-    def kill(self) -> None:
+    @property
+    def zygote(self) -> str | None:
+        """Abstract Unix address where a judge gets its boxes; None: the one box is at `port`."""
+
+    def usage(self) -> Mapping[int, Usage]:
+        """For each lane: CPU so far, memory and processes now, measured from outside the box."""
+
+    def kill(self, lane: int) -> None:
         """Ends it at once, with all that runs in it."""
 
-    def fate(self) -> Fate | None:
+    def fate(self, lane: int) -> Fate | None:
         """Why it is gone, or None while it is there."""
 
 
-class Slot(Protocol):
-    """One judge, and the box that it is using. Raises `EngineTrouble` when either cannot be had."""
+class Slot(Channel, Protocol):
+    """One judge, and the boxes that it is using."""
 
-    def tell(self, message: object) -> None:
-        """Sends the judge a message over the channel that no box sees."""
-
-    def hear(self, seconds: float) -> Any:
-        """The judge's next message. Raises `TimeoutError` after `seconds`."""
-
-    def box(self, limits: Limits) -> contextlib.AbstractContextManager[Box]:
-        """A new box; on leaving, it and all that ran in it are gone."""
+    def box(
+        self, limits: Limits, preload: Sequence[str] = (), lanes: int = 1
+    ) -> contextlib.AbstractContextManager[Box]:
+        """New boxes, up to `lanes`; on leaving, they and all that ran in them are gone."""
 
 
 class Engine(Protocol):

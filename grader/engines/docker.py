@@ -5,13 +5,15 @@ that a box gets travels over the wire, so a Docker Desktop or a remote DOCKER_HO
 """
 
 import contextlib
+import dataclasses
+import functools
 import os
 import pathlib
 import socket
 import struct
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import docker
@@ -20,23 +22,17 @@ import docker.types
 import requests
 
 from grader import wire
+from grader.box.sandbox import MAX_INODES, SHARED_MEMORY_MB
 from grader.box.tasks import THREAD_LIMITS
 from grader.catalog import Limits
 from grader.engines import image
-from grader.engines.base import Fate, Progress
+from grader.engines.base import BOX_PORT, Channel, Fate, Progress
+from grader.engines.slot import Slot
 from grader.errors import EngineTrouble
 from grader.verdict import Usage
 
 _OWNER = "ai-engineer-katas.owner"
-_BOX_PORT = 4711
 _USER = "65534:65534"
-_JUDGE_MEMORY_MB = 2048
-_JUDGE_DISK_MB = 256
-#: Threads count; its scripted upstreams have one for each connection that a box opens.
-_JUDGE_PROCESSES = 2048
-_SHARED_MEMORY_MB = 16
-_MAX_INODES = 20_000
-_START_SECONDS = 60.0
 _ANSWER_SECONDS = 120
 #: What a file descriptor of a container says before each part of its output: which one, how much.
 _STREAM_HEADER = struct.Struct(">BxxxI")
@@ -45,14 +41,28 @@ _STDOUT = 1
 _DOCKER_ERRORS = (docker.errors.DockerException, requests.exceptions.RequestException, OSError)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Size:
+    """What a container may use."""
+
+    memory_mb: int
+    disk_mb: int
+    processes: int
+
+
+#: Threads count; its scripted upstreams have one for each connection that a box opens.
+_JUDGE = _Size(memory_mb=2048, disk_mb=256, processes=2048)
+
+
 class DockerEngine:
     """Containers by the Docker API; Podman's compatible socket serves as well."""
 
     name = "docker"
     isolated = True
 
-    def __init__(self) -> None:
+    def __init__(self, *, warm: bool = True) -> None:
         self.image: str | None = None
+        self._warm = warm
         self._client: docker.DockerClient | None = None
 
     def problem(self) -> str | None:
@@ -73,45 +83,63 @@ class DockerEngine:
             self.image = image.ensure(self._docker, progress)
 
     @contextlib.contextmanager
-    def slot(self) -> Iterator["DockerSlot"]:
-        with self._trouble("the judge's container failed"):
-            judge = self._container(
-                "grader.judge",
-                [],
-                _JUDGE_MEMORY_MB,
-                _JUDGE_DISK_MB,
-                _JUDGE_PROCESSES,
-                "none",
-                stdin_open=True,
-            )
-        try:
-            with self._trouble("the judge's container failed"):
-                stream = self._docker.api.attach_socket(
-                    judge.id, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
-                )
-                channel = _Channel(getattr(stream, "_sock", stream))
-                judge.start()
-            with contextlib.closing(channel):
-                yield DockerSlot(self, judge, channel)
-        finally:
-            _remove(judge)
+    def slot(self) -> Iterator[Slot]:
+        with self._trusted("judge", ["grader.judge"], "none", _JUDGE) as (judge, channel):
+            zygote = functools.partial(self._zygote, judge) if self._warm else None
+            with contextlib.closing(
+                Slot(channel, zygote, functools.partial(self._box, judge))
+            ) as slot:
+                yield slot
 
     @contextlib.contextmanager
-    def box(self, judge: Any, limits: Limits) -> Iterator["DockerBox"]:
-        """A box beside a judge."""
-        arguments = ["--port", str(_BOX_PORT), "--home", "/tmp"]
+    def _zygote(self, judge: str, name: str, limits: Limits, lanes: int) -> Iterator[Channel]:
+        """The boxes of its lanes live in its container, each in namespaces of its own."""
+        size = _Size(
+            limits.box_memory_mb * lanes, limits.disk_mb, (limits.processes + 2) * lanes + 8
+        )
+        command = ["grader.box", "--port", str(BOX_PORT), "--zygote", name]
+        with self._trusted("box", command, f"container:{judge}", size) as (_, channel):
+            yield channel
+
+    @contextlib.contextmanager
+    def _trusted(
+        self, kind: str, command: list[str], network: str, size: "_Size"
+    ) -> Iterator[tuple[str, "_Channel"]]:
+        """A container that runs nothing of a learner's before it has made walls of its own.
+
+        Docker's filter of system calls and its masks over /proc would keep it from that; the box's
+        own ones are narrower (grader.box.seccomp, grader.box.sandbox).
+        """
+        what = f"the {kind}'s container failed"
+        with self._trouble(what):
+            container = self._container(kind, command, network, size, {
+                "MaskedPaths": [], "ReadonlyPaths": [],
+            }, ["seccomp=unconfined", "apparmor=unconfined"], stdin_open=True)  # fmt: skip
+        try:
+            with self._trouble(what):
+                stream = self._docker.api.attach_socket(
+                    container, {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+                )
+                channel = _Channel(getattr(stream, "_sock", stream), kind)
+                self._docker.api.start(container)
+            with contextlib.closing(channel):
+                yield container, channel
+        finally:
+            self._remove(container)
+
+    @contextlib.contextmanager
+    def _box(self, judge: str, limits: Limits) -> Iterator["DockerBox"]:
+        """A cold box: a container beside the judge's, behind Docker's own filter and masks too."""
+        command = ["grader.box", "--port", str(BOX_PORT), "--home", "/tmp"]
+        size = _Size(limits.box_memory_mb, limits.disk_mb, limits.processes + 1)
         with self._trouble("the box's container failed"):
-            container = self._container(
-                "grader.box", arguments, limits.box_memory_mb, limits.disk_mb,
-                limits.processes + 1, f"container:{judge.id}",
-                environment=THREAD_LIMITS,
-            )  # fmt: skip
+            container = self._container("box", command, f"container:{judge}", size, {}, [])
         try:
             with self._trouble("the box's container failed"):
-                container.start()
+                self._docker.api.start(container)
             yield DockerBox(self._docker, container)
         finally:
-            _remove(container)
+            self._remove(container)
 
     @property
     def _docker(self) -> docker.DockerClient:
@@ -121,34 +149,42 @@ class DockerEngine:
 
     def _container(
         self,
-        module: str,
-        arguments: list[str],
-        memory_mb: int,
-        disk_mb: int,
-        processes: int,
+        kind: str,
+        command: list[str],
         network: str,
+        size: "_Size",
+        host: dict[str, Any],
+        security: list[str],
         **options: Any,
-    ) -> Any:
-        return self._docker.containers.create(
-            str(self.image),
-            ["python", "-m", module, *arguments],
-            name=f"kata-{module.rpartition('.')[2]}-{uuid.uuid4().hex[:12]}",
-            labels={_OWNER: owner_of(os.getpid())},
-            user=_USER,
+    ) -> str:
+        """A new container's id. `host` and `security` loosen what a trusted one needs."""
+        api = self._docker.api
+        memory = size.memory_mb * 1024**2
+        settings = api.create_host_config(
             network_mode=network,
             cap_drop=["ALL"],
-            security_opt=["no-new-privileges:true"],
+            security_opt=["no-new-privileges:true", *security],
             read_only=True,
             ipc_mode="private",
-            tmpfs={"/tmp": f"size={disk_mb}m,nr_inodes={_MAX_INODES},mode=1777,exec"},
-            shm_size=_SHARED_MEMORY_MB * 1024**2,
-            mem_limit=memory_mb * 1024**2,
-            memswap_limit=memory_mb * 1024**2,
-            pids_limit=processes,
+            tmpfs={"/tmp": f"size={size.disk_mb}m,nr_inodes={MAX_INODES},mode=1777,exec"},
+            shm_size=SHARED_MEMORY_MB * 1024**2,
+            mem_limit=memory,
+            memswap_limit=memory,
+            pids_limit=size.processes,
             log_config=docker.types.LogConfig(type="none"),
             ulimits=[docker.types.Ulimit(name="core", soft=0, hard=0)],
+        )
+        made: dict[str, str] = api.create_container(
+            self.image,
+            ["python", "-m", *command],
+            name=f"kata-{kind}-{uuid.uuid4().hex[:12]}",
+            labels={_OWNER: owner_of(os.getpid())},
+            user=_USER,
+            environment=THREAD_LIMITS,
+            host_config={**settings, **host},
             **options,
         )
+        return made["Id"]
 
     def _remove_orphans(self) -> None:
         """Containers of graders that were killed: their processes ended, they themselves stay."""
@@ -156,7 +192,11 @@ class DockerEngine:
             all=True, filters={"label": _OWNER}, ignore_removed=True
         ):
             if not _owner_lives(container.labels[_OWNER]):
-                _remove(container)
+                self._remove(str(container.id))
+
+    def _remove(self, container: str) -> None:
+        with contextlib.suppress(*_DOCKER_ERRORS):
+            self._docker.api.remove_container(container, force=True, v=True)
 
     @contextlib.contextmanager
     def _trouble(self, what: str) -> Iterator[None]:
@@ -167,57 +207,39 @@ class DockerEngine:
             raise EngineTrouble(f"{what}: {reason}") from error
 
 
-class DockerSlot:
-    """A judge's container, spoken to over its standard input and output."""
-
-    def __init__(self, engine: DockerEngine, judge: Any, channel: "_Channel") -> None:
-        self._engine = engine
-        self._judge = judge
-        self._channel = channel
-        try:
-            channel.receive(_START_SECONDS)
-        except TimeoutError as error:
-            raise EngineTrouble("the judge's container does not answer") from error
-
-    def tell(self, message: object) -> None:
-        self._channel.send(message)
-
-    def hear(self, seconds: float) -> Any:
-        return self._channel.receive(seconds)
-
-    def box(self, limits: Limits) -> contextlib.AbstractContextManager["DockerBox"]:
-        return self._engine.box(self._judge, limits)
-
-
 class DockerBox:
-    """A box's container, watched through Docker's statistics."""
+    """A cold box's container, watched through Docker's statistics."""
 
-    def __init__(self, client: docker.DockerClient, container: Any) -> None:
-        self.port = _BOX_PORT
+    port = BOX_PORT
+    zygote = None
+    lanes = 1
+
+    def __init__(self, client: docker.DockerClient, container: str) -> None:
         self._client = client
         self._container = container
 
-    def usage(self) -> Usage:
+    def usage(self) -> Mapping[int, Usage]:
         try:
-            stats = self._client.api.stats(self._container.id, stream=False, one_shot=True)
+            stats = self._client.api.stats(self._container, stream=False, one_shot=True)
         except _DOCKER_ERRORS:
-            return Usage()
+            return {}
         memory, details = stats["memory_stats"], stats["memory_stats"].get("stats", {})
         files = details.get("total_inactive_file", details.get("inactive_file", 0))
         used = memory.get("usage")
-        return Usage(
+        usage = Usage(
             cpu_seconds=round(stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, 2),
             memory_mb=None if used is None else round((used - files) / 1024**2, 1),
             processes=stats["pids_stats"].get("current"),
         )
+        return {0: usage}
 
-    def kill(self) -> None:
+    def kill(self, lane: int) -> None:
         with contextlib.suppress(*_DOCKER_ERRORS):
-            self._container.kill()
+            self._client.api.kill(self._container)
 
-    def fate(self) -> Fate | None:
+    def fate(self, lane: int) -> Fate | None:
         try:
-            state = self._client.api.inspect_container(self._container.id)["State"]
+            state = self._client.api.inspect_container(self._container)["State"]
         except _DOCKER_ERRORS:
             return "killed"
         if state["Running"]:
@@ -230,20 +252,21 @@ class DockerBox:
 class _Channel:
     """Messages over an attached container's multiplexed stream."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, what: str) -> None:
         self._connection = connection
+        self._what = what
         self._raw = b""
         self._output = b""
         self._errors = b""
 
-    def send(self, message: object) -> None:
+    def tell(self, message: object) -> None:
         try:
             self._connection.settimeout(_ANSWER_SECONDS)
             self._connection.sendall(wire.message(message))
         except OSError as error:
-            raise EngineTrouble("the judge's container is gone; grade again") from error
+            raise EngineTrouble(f"the {self._what}'s container is gone; grade again") from error
 
-    def receive(self, seconds: float) -> Any:
+    def hear(self, seconds: float) -> Any:
         deadline = time.monotonic() + seconds
         while (message := wire.split(self._output)) is None:
             self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
@@ -252,10 +275,12 @@ class _Channel:
             except TimeoutError:
                 raise
             except OSError as error:
-                raise EngineTrouble("the judge's container is gone; grade again") from error
+                raise EngineTrouble(f"the {self._what}'s container is gone; grade again") from error
             if not part:
                 said = self._errors.decode("utf-8", "replace").strip().rpartition("\n")[2]
-                raise EngineTrouble(f"the judge's container ended: {said or 'no reason given'}")
+                raise EngineTrouble(
+                    f"the {self._what}'s container ended: {said or 'no reason given'}"
+                )
             self._raw += part
             self._demultiplex()
         value, self._output = message
@@ -276,11 +301,6 @@ class _Channel:
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._connection.close()
-
-
-def _remove(container: Any) -> None:
-    with contextlib.suppress(*_DOCKER_ERRORS):
-        container.remove(force=True, v=True)
 
 
 def owner_of(pid: int) -> str:

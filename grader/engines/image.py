@@ -31,7 +31,7 @@ HOME_MADE_BASE = "ai-engineer-katas-base:latest"
 _NAME = "ai-engineer-katas"
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 #: What of the package judge and box need.
-_PARTS = ("__init__.py", "errors.py", "wire.py", "verdict.py", "verdict.schema.json",
+_PARTS = ("__init__.py", "errors.py", "kernel.py", "wire.py", "verdict.py", "verdict.schema.json",
           "judge", "box", "upstreams")  # fmt: skip
 _LOCK = pathlib.Path(__file__).with_name("runtime.lock")
 #: The libraries alone, so that a change of the grader's part fetches nothing anew.

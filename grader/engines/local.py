@@ -8,78 +8,65 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from grader import wire
+from grader import kernel, wire
 from grader.box.tasks import THREAD_LIMITS
-from grader.catalog import Limits
-from grader.engines.base import Fate
+from grader.engines.base import BOX_PORT, Fate
 from grader.errors import EngineTrouble
 from grader.verdict import Usage
 
-_START_SECONDS = 60.0
 _END_SECONDS = 5.0
 #: The folder to put on PYTHONPATH so that `grader` can be imported.
 PACKAGE_PARENT = pathlib.Path(__file__).resolve().parents[2]
 
 
-class LocalSlot:
-    """A judge process on two pipes. `start_box` starts a box process for given limits."""
+class Pipes:
+    """The channel to a judge or zygote: its standard input and output."""
 
-    def __init__(
-        self,
-        judge: subprocess.Popen[bytes],
-        start_box: Callable[[Limits], tuple[subprocess.Popen[bytes], int]],
-    ) -> None:
-        self._judge = judge
-        self._start_box = start_box
-        try:
-            self.hear(_START_SECONDS)
-        except (TimeoutError, EngineTrouble) as error:
-            raise EngineTrouble(f"the judge did not start: {said(judge)}") from error
+    def __init__(self, process: subprocess.Popen[bytes], what: str) -> None:
+        self._process = process
+        self._what = what
 
     def tell(self, message: object) -> None:
-        assert self._judge.stdin is not None
+        assert self._process.stdin is not None
         try:
-            wire.write_to(self._judge.stdin.fileno(), message)
+            wire.write_to(self._process.stdin.fileno(), message)
         except OSError as error:
-            raise EngineTrouble("the judge is gone; grade again") from error
+            raise EngineTrouble(f"the {self._what} is gone: {said(self._process)}") from error
 
     def hear(self, seconds: float) -> Any:
-        assert self._judge.stdout is not None
-        descriptor = self._judge.stdout.fileno()
+        assert self._process.stdout is not None
+        descriptor = self._process.stdout.fileno()
         # A message is written at once, so only its beginning has to be waited for.
         if not select.select([descriptor], [], [], seconds)[0]:
             raise TimeoutError
         try:
             return wire.receive_from(lambda size: os.read(descriptor, size))
         except EOFError as error:
-            raise EngineTrouble("the judge is gone; grade again") from error
-
-    @contextlib.contextmanager
-    def box(self, limits: Limits) -> Iterator["LocalBox"]:
-        process, port = self._start_box(limits)
-        try:
-            yield LocalBox(process, port)
-        finally:
-            end(process)
+            raise EngineTrouble(f"the {self._what} is gone: {said(self._process)}") from error
 
 
 class LocalBox:
-    """A box process and its offspring, watched through /proc."""
+    """A cold box: a process and its offspring, watched through /proc."""
+
+    zygote = None
+    lanes = 1
 
     def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
         self.port = port
         self._process = process
 
-    def usage(self) -> Usage:
-        return usage_of_tree(self._process.pid)
+    def usage(self) -> Mapping[int, Usage]:
+        if not os.path.isdir("/proc/self"):
+            return {}
+        return {0: Usage(*kernel.usage_of_tree(self._process.pid))}
 
-    def kill(self) -> None:
+    def kill(self, lane: int) -> None:
         kill_group(self._process)
 
-    def fate(self) -> Fate | None:
+    def fate(self, lane: int) -> Fate | None:
         code = self._process.poll()
         if code is None:
             return None
@@ -92,6 +79,10 @@ def judge_command(python: str = sys.executable) -> list[str]:
 
 def box_command(port: int, home: str, python: str = sys.executable) -> list[str]:
     return [python, "-m", "grader.box", "--port", str(port), "--home", home]
+
+
+def zygote_command(name: str, python: str = sys.executable) -> list[str]:
+    return [python, "-m", "grader.box", "--port", str(BOX_PORT), "--zygote", name]
 
 
 def environment(package_parent: str, python: str = sys.executable) -> dict[str, str]:
@@ -138,7 +129,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> list[int]:
 
     A sandbox has a session of its own, so the group alone would not do.
     """
-    family = list(_tree(process.pid))
+    family = list(kernel.tree(process.pid))
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     for pid in family:
@@ -150,55 +141,14 @@ def kill_group(process: subprocess.Popen[bytes]) -> list[int]:
 def _is_alive(pid: int) -> bool:
     """Neither gone nor a zombie."""
     try:
-        return _read(f"/proc/{pid}/stat").rpartition(")")[2].split()[0] not in "ZX"
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+        return stat.rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
 
 
-def usage_of_tree(pid: int) -> Usage:
-    """CPU seconds, proportional memory and count of a process and its offspring, by /proc."""
-    if not os.path.isdir("/proc/self"):
-        return Usage()
-    ticks = os.sysconf("SC_CLK_TCK")
-    cpu = memory = 0.0
-    count = 0
-    for each in _tree(pid):
-        with contextlib.suppress(OSError, ValueError):
-            fields = _read(f"/proc/{each}/stat").rpartition(")")[2].split()
-            cpu += sum(int(field) for field in fields[11:15]) / ticks
-            memory += _memory_mb(f"/proc/{each}")
-            count += 1
-    return Usage(round(cpu, 2), round(memory, 1), count)
-
-
-def _tree(pid: int) -> Iterator[int]:
-    """A process and its offspring, as far as /proc tells."""
-    waiting = [pid]
-    while waiting:
-        yield (pid := waiting.pop())
-        with contextlib.suppress(OSError, ValueError):
-            for thread in os.listdir(f"/proc/{pid}/task"):
-                children = _read(f"/proc/{pid}/task/{thread}/children").split()
-                waiting.extend(int(child) for child in children)
-
-
-def _memory_mb(folder: str) -> float:
-    try:
-        for line in _read(f"{folder}/smaps_rollup").splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) / 1024
-    except OSError:
-        pass  # not ours to look into: take the resident set, which counts shared pages fully
-    return int(_read(f"{folder}/statm").split()[1]) * os.sysconf("SC_PAGESIZE") / 1024**2
-
-
-def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="replace") as stream:
-        return stream.read()
-
-
 def said(process: subprocess.Popen[bytes]) -> str:
-    """What a process that failed to start left on standard error."""
+    """What a process that has ended, or ends now, left on standard error."""
     end_at = time.monotonic() + 1
     while process.poll() is None and time.monotonic() < end_at:
         time.sleep(0.01)

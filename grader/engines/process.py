@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from grader.engines import local
 from grader.engines.base import Progress
+from grader.engines.slot import Slot
 
 
 class ProcessEngine:
@@ -32,21 +33,26 @@ class ProcessEngine:
         """Nothing to do."""
 
     @contextlib.contextmanager
-    def slot(self) -> Iterator[local.LocalSlot]:
+    def slot(self) -> Iterator[Slot]:
         env = local.environment(str(local.PACKAGE_PARENT))
         with tempfile.TemporaryDirectory(prefix="kata-", ignore_cleanup_errors=True) as folder:
             judge = local.spawn(
                 local.judge_command(), env, stdin=subprocess.PIPE, stdout=subprocess.PIPE
             )
             try:
-                yield local.LocalSlot(judge, lambda _: start_box(pathlib.Path(folder)))
+                yield Slot(local.Pipes(judge, "judge"), None, lambda _: box(pathlib.Path(folder)))
             finally:
                 local.end(judge)
 
 
-def start_box(folder: pathlib.Path) -> tuple[subprocess.Popen[bytes], int]:
-    """A box without walls, at home in `folder`: the process and its port on the loopback."""
+@contextlib.contextmanager
+def box(folder: pathlib.Path) -> Iterator[local.LocalBox]:
+    """A box without walls, at home in `folder`."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     env = local.environment(str(local.PACKAGE_PARENT))
-    return local.spawn(local.box_command(port, str(folder / "box")), env), port
+    process = local.spawn(local.box_command(port, str(folder / "box")), env)
+    try:
+        yield local.LocalBox(process, port)
+    finally:
+        local.end(process)

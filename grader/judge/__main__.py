@@ -1,9 +1,10 @@
 """`python -m grader.judge`: serves the host over standard input and output until they close.
 
-The host sends {"warm": [modules]} or {"grade": job}. A grading is done in a forked child, so that
+The host sends {"warm": [modules]} or {"grade": job}. A grading is done in forked children, so that
 nothing of it stays; it answers {"behaviour": …} as each falls, then {"done": …} or {"trouble": …}.
 """
 
+import functools
 import importlib
 import os
 import pathlib
@@ -14,6 +15,8 @@ import signal
 import sys
 import tempfile
 import threading
+import time
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -54,51 +57,81 @@ def main() -> None:
             _supervise(Job(**request["grade"]), requests, replies)
 
 
+class _Lane:
+    """A forked child that tries its share of the behaviours; what it reports comes on a pipe."""
+
+    def __init__(self, job: Job, number: int, hidden: pathlib.Path, foreign: list[int]) -> None:
+        self.reports, reports = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                # Where only this child holds the pipe's end, its end is seen at once.
+                for descriptor in (self.reports, *foreign):
+                    os.close(descriptor)
+                os._exit(_grade(job, number, hidden, reports))
+            finally:
+                os._exit(70)
+        os.close(reports)
+
+    def end(self) -> int:
+        """Its exit code."""
+        os.close(self.reports)
+        _, status = os.waitpid(self.pid, 0)
+        return os.waitstatus_to_exitcode(status)
+
+
 def _supervise(job: Job, requests: int, replies: int) -> None:
-    """Forks a child for the grading and answers for it if it cannot."""
-    alive, held_open = os.pipe()
-    folder = tempfile.mkdtemp(prefix="judge-")
-    child = os.fork()
-    if child == 0:
-        try:
-            os._exit(_grade(job, pathlib.Path(folder), replies))
-        finally:
-            os._exit(70)
-    os.close(held_open)
-    # The host says nothing during a grading: if its end becomes readable, the host is gone.
-    patience = job.limits["wall_seconds"] + _GRACE_SECONDS
-    in_time, _, _ = select.select([alive, requests], [], [], patience)
-    os.close(alive)
-    if alive not in in_time:
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
-    code = os.waitstatus_to_exitcode(status)
+    """Forks a child for each lane, passes on what they report, and answers for them if need be."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="judge-"))
+    _lay(job.hidden, folder)
+    lanes: dict[int, _Lane] = {}
+    for number in range(job.lanes):
+        lane = _Lane(job, number, folder, [requests, replies, *lanes])
+        lanes[lane.reports] = lane
+    give_up = time.monotonic() + job.limits["wall_seconds"] + _GRACE_SECONDS
+    done: dict[str, Any] = {"done": "ran"}
+    while lanes:
+        # The host says nothing during a grading: if its end becomes readable, the host is gone.
+        ready, _, _ = select.select([*lanes, requests], [], [], max(give_up - time.monotonic(), 0))
+        if not ready or requests in ready:
+            done = {"done": "out of time"}
+            break
+        for reports in ready:
+            try:
+                wire.write_to(replies, wire.receive_from(functools.partial(os.read, reports)))
+            except EOFError:
+                if (code := lanes.pop(reports).end()) not in (0, _TOLD):
+                    done = {"trouble": f"the judge's process ended with {code}"}
+                elif code == _TOLD:
+                    done = {}
+    for lane in lanes.values():
+        os.kill(lane.pid, signal.SIGKILL)
+        lane.end()
     shutil.rmtree(folder, ignore_errors=True)
-    if not in_time:
-        wire.write_to(replies, {"done": "out of time"})
-    elif code == 0:
-        # Only now: the host's next request must not find this child still at work.
-        wire.write_to(replies, {"done": "ran"})
-    elif code != _TOLD:
-        wire.write_to(replies, {"trouble": f"the judge's process ended with {code}"})
+    if done:
+        # Only now: the host's next request must not find a child still at work.
+        wire.write_to(replies, done)
 
 
-def _grade(job: Job, hidden: pathlib.Path, replies: int) -> int:
+def _lay(hidden: Mapping[str, bytes], folder: pathlib.Path) -> None:
+    for name, content in hidden.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    (folder / "pytest.ini").write_text("[pytest]\n")
+
+
+def _grade(job: Job, lane: int, hidden: pathlib.Path, reports: int) -> int:
     def report(result: dict[str, Any]) -> None:
-        wire.write_to(replies, result)
+        wire.write_to(reports, result)
 
     try:
-        grading = Grading(job, report)
+        grading = Grading(job, lane, report)
     except BoxLost:
         report({"trouble": "the box cannot be reached"})
         return _TOLD
     with tempfile.TemporaryFile() as output:
         os.dup2(output.fileno(), 1)
-        for name, content in job.hidden.items():
-            path = hidden / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        (hidden / "pytest.ini").write_text("[pytest]\n")
         os.chdir(hidden)
         code = pytest.main(
             # Assertions stay plain: rewritten ones would quote the hidden test's source.

@@ -1,6 +1,7 @@
 """The judge's end of the connection to a box."""
 
 import itertools
+import os
 import secrets
 import socket
 import threading
@@ -8,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from grader import wire
+from grader import kernel, wire
 from grader.errors import WireError
 from grader.judge.findings import BoxLost, Unmet, clean
 from grader.verdict import Cause, Finding
@@ -25,13 +26,15 @@ class Box:
     it for each behaviour.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, control: socket.socket | None = None) -> None:
         self.deadline = float("inf")
         self._port = port
         self._token = secrets.token_hex(16)
         self._numbers = itertools.count(1)
         self._one_at_a_time = threading.Lock()
-        self._control = self._connect()
+        self._control = control or self._connect()
+        if control is not None:
+            wire.send(control, self._token)
 
     def hello(self, limits: Mapping[str, int], preload: list[str]) -> None:
         """Tells the box its limits and lets it import what learner code will need."""
@@ -86,6 +89,22 @@ class Box:
                 time.sleep(0.005)
             except OSError as error:
                 raise BoxLost from error
+
+
+def from_zygote(name: str, lane: int) -> socket.socket:
+    """The control connection of a new box, on a network of its own that this process joins."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect("\0" + name)
+        kernel.new_network()
+        namespaces = kernel.network_of_this_process()
+        socket.send_fds(connection, [bytes([lane])], namespaces)
+    except OSError as error:
+        raise BoxLost from error
+    for descriptor in namespaces:
+        os.close(descriptor)
+    kernel.drop_capabilities()
+    return connection
 
 
 class Session:

@@ -7,7 +7,11 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One grading. `files` is the whole tree in the box; `submitted` names the learner's part."""
+    """One grading. `files` is the whole tree in the box; `submitted` names the learner's part.
+
+    `zygote` is the abstract Unix address that boxes come from; without one there is a single box,
+    which listens on `port` of this loopback. `lanes` is how many boxes share the behaviours.
+    """
 
     kata: str
     hidden: Mapping[str, bytes]
@@ -18,6 +22,8 @@ class Job:
     limits: dict[str, int]
     preload: list[str]
     port: int
+    zygote: str | None
+    lanes: int
 
     def as_message(self) -> dict[str, Any]:
         return {"grade": dataclasses.asdict(self)}

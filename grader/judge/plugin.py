@@ -12,7 +12,7 @@ import numpy
 import pytest
 
 from grader import upstreams
-from grader.judge.box import Box
+from grader.judge.box import Box, from_zygote
 from grader.judge.findings import BoxLost, Raised, Unmet, clean
 from grader.judge.job import Job
 from grader.judge.submission import Submission
@@ -27,15 +27,18 @@ _PLAIN_ATTRIBUTE = re.compile(r"'(NoneType|bool|int|float|str|bytes|list|dict|se
 
 
 class Grading:
-    """Runs one job's hidden tests; `report` gets one plain dict per behaviour, as it falls.
+    """Runs one lane of a job's hidden tests; `report` gets one plain dict per behaviour.
 
     Raises `BoxLost` when the box cannot be reached.
     """
 
-    def __init__(self, job: Job, report: Callable[[dict[str, Any]], None]) -> None:
+    def __init__(self, job: Job, lane: int, report: Callable[[dict[str, Any]], None]) -> None:
         self._job = job
+        self._lane = lane
+        #: Neighbours test similar things and wait similarly long, so they go to different lanes.
+        self._behaviours = job.behaviours[lane :: job.lanes]
         self._report = report
-        self._box = Box(job.port)
+        self._box = Box(job.port, from_zygote(job.zygote, lane) if job.zygote else None)
         self._box.hello(job.limits, job.preload)
         self._ends = time.monotonic() + job.limits["wall_seconds"]
 
@@ -82,7 +85,7 @@ class Grading:
     # --- hooks ------------------------------------------------------------------------------
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        order = {name: place for place, name in enumerate(self._job.behaviours)}
+        order = {name: place for place, name in enumerate(self._behaviours)}
         wanted = [item for item in items if behaviour_of(item) in order]
         items[:] = sorted(wanted, key=lambda item: order[behaviour_of(item)])
         for item in items:
@@ -98,7 +101,8 @@ class Grading:
         started = time.monotonic()
         finished = yield
         seconds = time.monotonic() - started
-        self._report({"behaviour": behaviour_of(item), **self._worst, "seconds": seconds})
+        self._report({"behaviour": behaviour_of(item), "lane": self._lane, **self._worst,
+                      "seconds": seconds})  # fmt: skip
         return finished
 
     @pytest.hookimpl(tryfirst=True)

@@ -6,7 +6,10 @@ import pathlib
 from grader.box.seccomp import REFUSED
 from grader.judge import expect
 
-GOLDEN = json.loads(pathlib.Path(__file__).with_name("golden.json").read_text("utf-8"))
+HERE = pathlib.Path(__file__)
+GOLDEN = json.loads(HERE.with_name("golden.json").read_text("utf-8"))
+#: What Docker's own filter refused to the same program, where there was a Docker.
+GOLDEN_REFUSED = json.loads(HERE.with_name("refused.json").read_text("utf-8"))
 
 
 def test_adds(submission):
@@ -21,8 +24,11 @@ def test_adds(submission):
 
 
 def test_adds_as_a_command(submission):
-    """The other behaviours of the toy kata have nothing to say here."""
+    """No system call is open that Docker's default filter refuses."""
+    refused = submission.call("adder:refused_numbers")
+    left_open = sorted(set(GOLDEN_REFUSED) - set(refused))
+    expect(left_open == [], observed=f"open: {left_open}", expected="none of these numbers")
 
 
 def test_keeps_a_total(submission):
-    """As above."""
+    """The third behaviour of the toy kata has nothing to say here."""

@@ -17,6 +17,6 @@ async def metrics() -> Response:
     return Response(PAGE, media_type="text/plain; version=0.0.4")
 
 
-@app.api_route("/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])
+@app.api_route("/v1/{path:path}", methods=["GET", "POST", "PUT", "DELETE"])
 async def anything(path: str) -> dict:
     return {"status": "ok", "label": "stays", "confidence": 0.5, "version": "1", "outcome": "passed"}
