@@ -85,13 +85,18 @@ def job_for(task: Task, box: Box) -> Job:
     )
 
 
+def boxes(task: Task, slot: Slot) -> contextlib.AbstractContextManager[Box]:
+    """What of a slot one grading uses."""
+    contract = task.kata.contract
+    lanes = min(contract.side_by_side, len(task.behaviours))
+    return slot.box(contract.limits, contract.preload, lanes)
+
+
 def grade(task: Task, engine: Engine, slot: Slot, on_result: OnResult | None = None) -> Verdict:
     """Grades once. Raises `EngineTrouble` when judge or box cannot do their work."""
-    kata, preload = task.kata, task.kata.contract.preload
-    started = time.monotonic()
-    slot.tell({"warm": preload})
-    lanes = min(kata.contract.side_by_side, len(task.behaviours))
-    with slot.box(kata.limits, preload, lanes) as box:
+    kata, started = task.kata, time.monotonic()
+    slot.tell({"warm": kata.contract.preload})
+    with boxes(task, slot) as box:
         slot.tell(job_for(task, box).as_message())
         watch = _Watch(kata, box)
         reports = []

@@ -22,7 +22,7 @@ from grader.catalog import Catalog, Kata
 from grader.cli import screen
 from grader.engines.base import Engine, Slot
 from grader.errors import EngineTrouble, RefusedSubmission
-from grader.submission import collect
+from grader.submission import Submission, collect
 from grader.verdict import Outcome, Verdict
 from tests.conftest import ROOT, TOY
 from tests.machine import docker_holds, eventually, offspring
@@ -192,6 +192,8 @@ def check(attack: Attack, ground: Ground, engine: Engine, slot: Slot, folder: pa
     ground.submission(attack, folder)
     kata = ground.kata(attack.kata)
     uses_docker = engine.name == "docker"
+    with grading.boxes(grading.Task(kata, Submission({}), 0), slot):
+        pass  # what a slot keeps warm for this kata is there from now on
     family = offspring(os.getpid())
     containers = docker_holds(os.getpid()) if uses_docker else set()
     started = time.monotonic()
