@@ -16,6 +16,8 @@ KATAS = Catalog(ROOT).katas
 SEEDS = 5
 #: Most of a grading is waiting (deadlines, starts), so more slots than processors pay.
 JOBS = (os.cpu_count() or 1) * 2
+#: By answer and behaviour: outcome and cause.
+_Shapes = dict[str, dict[str, tuple[str, str | None]]]
 
 
 @pytest.fixture(params=KATAS, ids=lambda kata: kata.short_name)
@@ -49,7 +51,7 @@ def test_proves_itself(kata: Kata) -> None:
     for engine in engines[1:]:
         again = list(verify([kata], engine, seeds[:1], JOBS))
         assert _broken(again) == []
-        assert _shapes(again) == first, f"{engine.name} against {engines[0].name}"
+        assert _differences(_shapes(again), first) == [], f"{engine.name}, {engines[0].name}"
 
 
 def _isolating() -> list[Engine]:
@@ -69,8 +71,17 @@ def _broken(cells: list[Cell]) -> list[str]:
     return [f"{cell.answer}, seed {cell.seed}: {cell.broke}" for cell in cells if cell.broke]
 
 
-def _shapes(cells: Iterable[Cell]) -> dict[str, dict[str, tuple[str, str | None]]]:
+def _shapes(cells: Iterable[Cell]) -> _Shapes:
     return {cell.answer: shape(cell.verdict, _either_way(cell)) for cell in cells if cell.verdict}
+
+
+def _differences(one: _Shapes, other: _Shapes) -> list[str]:
+    return [
+        f"{answer}: {behaviour}: {one[answer][behaviour]}, {other[answer][behaviour]}"
+        for answer in sorted(one.keys() | other.keys())
+        for behaviour in one[answer]
+        if one[answer][behaviour] != other[answer][behaviour]
+    ]
 
 
 def _either_way(cell: Cell) -> Sequence[str]:
