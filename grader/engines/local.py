@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -98,15 +99,21 @@ def environment(package_parent: str, python: str = sys.executable) -> dict[str, 
 
 
 def spawn(argv: Sequence[str], env: Mapping[str, str], **options: Any) -> subprocess.Popen[bytes]:
-    """Starts a process in a session of its own, so that a Ctrl-C reaches the grader alone."""
+    """Starts a process in a session of its own, so that a Ctrl-C reaches the grader alone.
+
+    Its standard error goes to a file: nobody would read a pipe, and a full one holds up a writer.
+    """
     try:
-        return subprocess.Popen(
+        errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        process = subprocess.Popen(
             argv,
             env=dict(env),
-            stderr=subprocess.PIPE,
+            stderr=errors,
             start_new_session=True,
             **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "cwd": "/", **options},
         )
+        process.stderr = errors
+        return process
     except OSError as error:
         raise EngineTrouble(f"{argv[0]} cannot be started: {error.strerror}") from error
 
@@ -154,5 +161,6 @@ def said(process: subprocess.Popen[bytes]) -> str:
         time.sleep(0.01)
     process.kill()
     assert process.stderr is not None
+    process.stderr.seek(0)
     text = process.stderr.read().decode("utf-8", "replace").strip()
     return text.splitlines()[-1] if text else f"it ended with {process.wait()}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 from typing import Any
 
@@ -45,7 +46,7 @@ class Stage:
         self.backup = backup
         self.rng = rng
         self.given = "two healthy providers"
-        self._salts = {"primary": f"{rng.integers(10**6):06d}", "fallback": self.token("b")}
+        self._secret = rng.bytes(16)
         self.settings = {
             "primary": (self.token("sk-p"), self.token("model-p")),
             "fallback": (self.token("sk-b"), self.token("model-b")),
@@ -65,8 +66,10 @@ class Stage:
         return " ".join(self.rng.choice(WORDS, words)) + f" {self.rng.integers(10**6)}?"
 
     def text(self, source: str, prompt: str) -> str:
-        """What a provider says to a prompt: new in every grading, several tokens long."""
-        return f"Answer {self._salts[source]}:\n« {' '.join(reversed(prompt.split()))} » (done)"
+        """What a provider says to a prompt: several tokens, which nobody else can make up."""
+        said = f"{source}: {prompt}".encode("utf-8", "replace")
+        mark = hashlib.blake2b(said, key=self._secret, digest_size=5).hexdigest()
+        return f"Answer {mark}:\n« {' '.join(reversed(prompt.split()))} » (done)"
 
     def good(self, source: str, **how: Any) -> Answer:
         return Answer(text=lambda call: self.text(source, prompt_of(call)), **how)
