@@ -85,18 +85,23 @@ def job_for(task: Task, box: Box) -> Job:
     )
 
 
-def boxes(task: Task, slot: Slot) -> contextlib.AbstractContextManager[Box]:
-    """What of a slot one grading uses."""
+def boxes(task: Task, slot: Slot, slots: int = 1) -> contextlib.AbstractContextManager[Box]:
+    """What of a slot one grading uses, where so many slots are at work."""
     contract = task.kata.contract
-    lanes = min(contract.side_by_side, len(task.behaviours))
-    return slot.box(contract.limits, contract.preload, lanes)
+    lanes = min(contract.side_by_side // slots, len(task.behaviours))
+    return slot.box(contract.limits, contract.preload, max(lanes, 1))
 
 
-def grade(task: Task, engine: Engine, slot: Slot, on_result: OnResult | None = None) -> Verdict:
-    """Grades once. Raises `EngineTrouble` when judge or box cannot do their work."""
+def grade(
+    task: Task, engine: Engine, slot: Slot, on_result: OnResult | None = None, slots: int = 1
+) -> Verdict:
+    """Grades once. Raises `EngineTrouble` when judge or box cannot do their work.
+
+    The more slots are at work at once, the fewer behaviours are tried side by side in each.
+    """
     kata, started = task.kata, time.monotonic()
     slot.tell({"warm": kata.contract.preload})
-    with boxes(task, slot) as box:
+    with boxes(task, slot, slots) as box:
         slot.tell(job_for(task, box).as_message())
         watch = _Watch(kata, box)
         reports = []
@@ -171,7 +176,7 @@ def grade_all(
                     own.stack = contextlib.ExitStack()
                     own.slot = own.stack.enter_context(engine.slot())
                     slots.callback(own.stack.close)
-                verdict = grade(task, engine, own.slot, on_result)
+                verdict = grade(task, engine, own.slot, on_result, workers)
                 if verdict.outcome is not Outcome.TROUBLE or attempt == _TRIES:
                     return task, verdict
             except EngineTrouble as error:
@@ -189,7 +194,8 @@ def grade_all(
     for task in waiting:
         # Read and parsed once, and here: Python's parser does not bear several threads at once.
         _ = task.kata.hidden_tests
-    pool = concurrent.futures.ThreadPoolExecutor(max(1, min(jobs, len(waiting))))
+    workers = max(1, min(jobs, len(waiting)))
+    pool = concurrent.futures.ThreadPoolExecutor(workers)
     try:
         futures = [pool.submit(work, task) for task in waiting]
         for future in concurrent.futures.as_completed(futures):

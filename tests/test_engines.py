@@ -11,7 +11,7 @@ import time
 import pytest
 
 from grader import wire
-from grader.catalog import Kata, Limits
+from grader.catalog import Kata
 from grader.engines import choose, docker
 from grader.engines.base import Engine
 from grader.errors import EngineTrouble, UsageError
