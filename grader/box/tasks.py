@@ -46,7 +46,10 @@ def answer_calls(connection: socket.socket, root: pathlib.Path) -> None:
         except WireError as error:
             wire.send(connection, {**answer, "unfit": str(error)})
         except BaseException as error:  # sys.exit in learner code ends the call, not the box
-            wire.send(connection, {**answer, "raised": describe(error, root)})
+            try:
+                wire.send(connection, {**answer, "raised": describe(error, root)})
+            except MemoryError:
+                sys.exit(EXIT_OUT_OF_MEMORY)
 
 
 def _perform(request: dict[str, Any], kept: list[Any]) -> Any:
