@@ -64,8 +64,14 @@ def attacks(session: nox.Session) -> None:
 
 @nox.session(python=False, requires=["env"])
 def peers(session: nox.Session) -> None:
-    """Try the same attacks against pytest in one container, and print who forges what (Docker)."""
+    """Try the same attacks on pytest in a container; `-- --write` puts it into docs/peers.md."""
     run("python", "-m", "tests.peers", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
+def bench(session: nox.Session) -> None:
+    """Measure what a grading costs, beside the least and the naive way; `-- --help` for more."""
+    run("python", "-m", "tests.bench", *session.posargs)
 
 
 @nox.session(python=False, requires=["env"])

@@ -10,10 +10,12 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 import time
 import tomllib
 from collections.abc import Iterator
+from typing import Any
 
 from rich.console import Console
 
@@ -34,6 +36,11 @@ TOLERANCE = 5
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CI_COMMAND = re.compile(r"::[a-z-]+[^:\n]*::|##(vso)?\[")
 _KEYS = {"class", "tries", "kata", "base", "outcome", "causes"}
+_OPTIONAL: dict[str, Any] = {"fast": False, "tools": [], "only_here": False}
+#: What attacks say that got what no canary stands in, and those that could not even be tried.
+_BREACH, _TOOTHLESS = "BREACH", "TOOTHLESS"
+#: Graded before any attack: tells which limits are not in force where learner code runs.
+_LIMITS = ROOT / "tests" / "probe" / "limits.py"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +53,11 @@ class Attack:
     base: str
     outcome: Outcome
     causes: frozenset[str]
-    fast: bool
+    fast: bool = False
+    #: Files of tests/attacks/tools that it imports from `more`.
+    tools: tuple[str, ...] = ()
+    #: Aimed at the workings of this grader alone, so that there is nothing to compare.
+    only_here: bool = False
 
     @property
     def name(self) -> str:
@@ -56,13 +67,14 @@ class Attack:
 def load(folder: pathlib.Path) -> Attack:
     """Reads a declaration; says what is wrong with it."""
     declared = tomllib.loads((folder / "attack.toml").read_text("utf-8"))
-    fast = declared.pop("fast", False)
+    optional = {name: declared.pop(name, default) for name, default in _OPTIONAL.items()}
     assert set(declared) == _KEYS, f"{folder.name}: attack.toml needs exactly {sorted(_KEYS)}"
     assert declared["class"] in CLASSES, f"{folder.name}: class is one of {CLASSES}"
     assert folder.name.startswith(declared["class"] + "-"), f"{folder.name}: begin with the class"
     assert declared["outcome"] in ("failed", "refused"), f"{folder.name}: an attack never passes"
     return Attack(folder, declared["class"], declared["kata"], declared["base"],
-                  Outcome(declared["outcome"]), frozenset(declared["causes"]), fast)  # fmt: skip
+                  Outcome(declared["outcome"]), frozenset(declared["causes"]),
+                  optional["fast"], tuple(optional["tools"]), optional["only_here"])  # fmt: skip
 
 
 def attacks() -> list[Attack]:
@@ -76,7 +88,7 @@ class Ground:
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
         self.canary = f"CANARY{secrets.token_hex(8)}"
-        self.words = {"@REPO@": str(ROOT)}
+        self.words = {"@REPO@": str(ROOT), "@PLANTED@": str(folder), "@PYTHON@": sys.executable}
         self._stack = contextlib.ExitStack()
         self._passes: dict[tuple[str, str], set[str]] = {}
         for source, name in ((TOY, "toy"), (ROOT, "repo")):
@@ -110,6 +122,14 @@ class Ground:
         catalog = self.toy if name in {kata.short_name for kata in self.toy.katas} else self.repo
         return catalog.get(name)
 
+    def neighbour(self) -> grading.Task:
+        """Another learner's right answer to the toy kata, with a canary in it."""
+        kata = self.toy.get("adder")
+        files = collect(kata, kata.solutions / "reference").files
+        marked = {name: content + f"\n# {self._word('submission')}\n".encode()
+                  for name, content in files.items()}  # fmt: skip
+        return grading.Task(kata, Submission(marked), grading.new_seed())
+
     def passes(self, kata: Kata, engine: Engine, slot: Slot) -> set[str]:
         """What the kata's starter passes by itself."""
         if (engine.name, kata.name) not in self._passes:
@@ -129,9 +149,12 @@ class Ground:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 text = path.read_text("utf-8").replace(f"\n# {self._word('solution')}\n", "")
                 (folder / name).write_text(text)
-        for path in sorted(attack.folder.rglob("*")):
-            name = path.relative_to(attack.folder).as_posix()
-            if not path.is_file() or name in ("attack.toml", "setup.sh"):
+        laid = {path.relative_to(attack.folder).as_posix(): path
+                for path in sorted(attack.folder.rglob("*")) if path.is_file()}  # fmt: skip
+        laid |= {f"more/{tool}.py": attack.folder.parent / "tools" / f"{tool}.py"
+                 for tool in attack.tools}  # fmt: skip
+        for name, path in laid.items():
+            if name in ("attack.toml", "setup.sh"):
                 continue
             content = path.read_bytes()
             for word, meaning in self.words.items():
@@ -185,44 +208,90 @@ class Ground:
         return port
 
 
-def check(attack: Attack, ground: Ground, engine: Engine, slot: Slot, folder: pathlib.Path) -> None:
-    """Carries out one attack and asserts that nothing came of it."""
+def refuse_unlimited(ground: Ground, engine: Engine, slot: Slot) -> None:
+    """Fails unless the limits that keep attacks harmless are in force where learner code runs."""
+    assert engine.isolated, "attacks run only where the limits are in force"
+    probe = dataclasses.replace(
+        ground.neighbour(), submission=Submission({"adder.py": _LIMITS.read_bytes()})
+    )
+    told = grading.grade(probe, engine, slot).behaviours[0].finding
+    assert told is not None
+    assert "not in force: []" in told.observed, f"no attack is started here: {told.observed}"
+    # From now on there is somebody else's work to steal.
+    grading.grade(ground.neighbour(), engine, slot)
+
+
+def carry_out(
+    attack: Attack, ground: Ground, engine: Engine, slot: Slot, folder: pathlib.Path
+) -> tuple[Verdict, float]:
+    """What comes of an attack, and how many seconds it took."""
     assert engine.isolated, "attacks run only where the limits are in force"
     folder.mkdir()
     ground.submission(attack, folder)
+    kata = ground.kata(attack.kata)
+    started = time.monotonic()
+    try:
+        task = grading.Task(kata, collect(kata, folder), grading.new_seed())
+        verdict = grading.grade(task, engine, slot)
+    except RefusedSubmission as refusal:
+        verdict = grading.refused(kata, engine, str(refusal))
+    return verdict, time.monotonic() - started
+
+
+def check(attack: Attack, ground: Ground, engine: Engine, slot: Slot, folder: pathlib.Path) -> None:
+    """Carries out one attack and asserts that nothing came of it."""
+    assert engine.isolated, "attacks run only where the limits are in force"
     kata = ground.kata(attack.kata)
     uses_docker = engine.name == "docker"
     with grading.boxes(grading.Task(kata, Submission({}), 0), slot):
         pass  # what a slot keeps warm for this kata is there from now on
     family = offspring(os.getpid())
     containers = docker_holds(os.getpid()) if uses_docker else set()
-    started = time.monotonic()
-    try:
-        submission = collect(kata, folder)
-        verdict = grading.grade(grading.Task(kata, submission, grading.new_seed()), engine, slot)
-    except RefusedSubmission as refusal:
-        verdict = grading.refused(kata, engine, str(refusal))
-    seconds = time.monotonic() - started
+    verdict, seconds = carry_out(attack, ground, engine, slot, folder)
     failed = [result for result in verdict.behaviours if not result.passed]
     causes = {str(result.cause) for result in failed}
     assert verdict.outcome is attack.outcome, (verdict.outcome, failed)
+    shown = all_text(verdict)
+    for word in (ground.canary, _BREACH):
+        assert word not in shown, f"a canary is seen, or a breach: {shown}"
+    assert _TOOTHLESS not in shown, f"the attack could not be tried: {shown}"
+    assert not _CI_COMMAND.search(shown), f"a CI service would take a command: {shown}"
+    assert not _UNPRINTABLE.search(shown), f"control characters are shown: {shown!r}"
+    passed = unearned(attack, verdict, ground, engine, slot)
+    assert not passed, f"passed unearned: {passed}"
     assert causes <= attack.causes, f"{causes}: {failed}"
-    if attack.base == "starter":
-        passed = {result.id for result in verdict.behaviours if result.passed}
-        assert passed <= ground.passes(kata, engine, slot), f"passed unearned: {passed}"
     assert seconds <= kata.limits.wall_seconds + TOLERANCE, f"took {seconds:.1f} s"
-    for shown in (str(verdict.as_json()), on_screen(verdict)):
-        assert ground.canary not in shown, f"a canary is seen: {shown}"
-        assert not _CI_COMMAND.search(shown), f"a CI service would take a command: {shown}"
-        assert not _UNPRINTABLE.search(shown), f"control characters are shown: {shown!r}"
     gone = eventually(lambda: offspring(os.getpid()) <= family)
     assert gone, f"left running: {offspring(os.getpid()) - family}"
     gone = not uses_docker or eventually(lambda: docker_holds(os.getpid()) <= containers)
     assert gone, "a container, volume or network is left"
-    toy = ground.kata("adder")
-    reference = collect(toy, toy.solutions / "reference")
-    after = grading.grade(grading.Task(toy, reference, grading.new_seed()), engine, slot)
+    after = grading.grade(ground.neighbour(), engine, slot)
     assert after.outcome is Outcome.PASSED, f"the next grading was harmed: {after.behaviours}"
+
+
+def unearned(
+    attack: Attack, verdict: Verdict, ground: Ground, engine: Engine, slot: Slot
+) -> set[str]:
+    """Behaviours that the attack has passed, and its base would not have."""
+    passed = {result.id for result in verdict.behaviours if result.passed}
+    if attack.base == "starter":
+        return passed - ground.passes(ground.kata(attack.kata), engine, slot)
+    return passed if verdict.outcome is Outcome.PASSED else set()
+
+
+def all_text(verdict: Verdict) -> str:
+    """All the text that a learner or a report gets to see, unescaped."""
+    return "\n".join([*_texts(verdict.as_json()), on_screen(verdict)])
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+    elif isinstance(value, str):
+        yield value
 
 
 def on_screen(verdict: Verdict) -> str:

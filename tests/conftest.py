@@ -1,5 +1,6 @@
 """Fixtures of the project's own tests: the engines, and a toy repository with one kata."""
 
+import collections
 import os
 import pathlib
 import shutil
@@ -10,6 +11,8 @@ import pytest
 from grader.catalog import Catalog, Kata
 from grader.engines import ENGINES
 from grader.engines.base import Engine
+from grader.engines.bubblewrap import BubblewrapEngine
+from grader.engines.docker import DockerEngine
 from grader.errors import EngineTrouble
 from grader.upstreams import FakeLLM, FakeVendor
 
@@ -38,16 +41,25 @@ def engine_or_skip(name: str) -> Engine:
     return found
 
 
+def cold(engine: Engine) -> Engine:
+    """The same engine without zygotes: a new container or sandbox for each grading."""
+    assert isinstance(engine, DockerEngine | BubblewrapEngine)
+    other = type(engine)(warm=False)
+    other.image = engine.image
+    return other
+
+
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> Engine:
     """Each engine that works here."""
     return engine_or_skip(request.param)
 
 
-@pytest.fixture(params=ISOLATING)
+@pytest.fixture(params=[*ISOLATING, *(f"cold {name}" for name in ISOLATING)])
 def isolating(request: pytest.FixtureRequest) -> Engine:
-    """Each engine with walls that works here."""
-    return engine_or_skip(request.param)
+    """Each engine with walls that works here, with zygotes and without."""
+    engine = engine_or_skip(request.param.removeprefix("cold "))
+    return cold(engine) if request.param.startswith("cold") else engine
 
 
 @pytest.fixture
@@ -79,3 +91,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for reason, count in reasons.items():
         name, _, problem = reason.partition(" would add this test; ")
         terminalreporter.write_line(f"{name} would add {count} tests; {problem}")
+    for line in _attacks(terminalreporter):
+        terminalreporter.write_line(line)
+
+
+def _attacks(reporter: pytest.TerminalReporter) -> Iterator[str]:
+    """How many attacks of each class were tried, by engine, and how many came to nothing."""
+    tried: dict[str, collections.Counter[str]] = {}
+    vain: dict[str, collections.Counter[str]] = {}
+    for outcome in ("passed", "failed"):
+        for report in reporter.stats.get(outcome, []):
+            if report.when == "call" and (attack := dict(report.user_properties).get("attack")):
+                engine, kind = attack
+                tried.setdefault(engine, collections.Counter())[kind] += 1
+                vain.setdefault(engine, collections.Counter())[kind] += outcome == "passed"
+    for engine, counts in tried.items():
+        each = ", ".join(f"{kind} {vain[engine][kind]} of {counts[kind]}" for kind in counts)
+        total = f"{vain[engine].total()} of {counts.total()}"
+        yield f"attacks on {engine} that came to nothing: {total} ({each})"

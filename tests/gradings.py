@@ -1,5 +1,6 @@
 """Short ways to grade made-up submissions of the toy kata."""
 
+import dataclasses
 import pathlib
 from collections.abc import Collection
 
@@ -28,6 +29,13 @@ def grade_files(engine: Engine, kata: Kata, files: dict[str, str], seed: int = 7
 def grade_code(engine: Engine, kata: Kata, code: str, seed: int = 7) -> Verdict:
     """The verdict on adder.py with this text."""
     return grade_files(engine, kata, {"adder.py": code}, seed)
+
+
+def with_limits(kata: Kata, **limits: int) -> Kata:
+    """The same kata with other limits."""
+    changed = kata.limits.model_copy(update=limits)
+    contract = kata.contract.model_copy(update={"limits": changed})
+    return dataclasses.replace(kata, contract=contract)
 
 
 def result(verdict: Verdict, behaviour: str) -> BehaviourResult:

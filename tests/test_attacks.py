@@ -4,27 +4,41 @@ import collections
 import dataclasses
 import pathlib
 import shutil
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import pytest
 
 from grader import grading
 from grader.engines import ENGINES, docker, image, local
-from grader.engines.base import Engine
+from grader.engines.base import Engine, Slot
+from grader.engines.process import ProcessEngine
 from grader.verdict import Outcome
-from tests.attacking import CLASSES, Attack, Ground, ReplacingSlot, attacks, check, replacing_slot
+from tests.attacking import (
+    CLASSES,
+    Attack,
+    Ground,
+    ReplacingSlot,
+    attacks,
+    carry_out,
+    check,
+    refuse_unlimited,
+    replacing_slot,
+)
 from tests.conftest import ISOLATING, ROOT, engine_or_skip
 
 ATTACKS = attacks()
+Arena = tuple[Engine, Ground, ReplacingSlot]
 
 
 @pytest.fixture(scope="module", params=ISOLATING)
 def arena(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Engine, Ground, ReplacingSlot]]:
+) -> Iterator[Arena]:
     engine = engine_or_skip(request.param)
     with Ground(tmp_path_factory.mktemp("ground")) as ground, replacing_slot(engine) as slot:
+        with slot.use() as first:
+            refuse_unlimited(ground, engine, first)
         yield engine, ground, slot
 
 
@@ -34,9 +48,13 @@ def arena(
      for attack in ATTACKS],
 )  # fmt: skip
 def test_attack(
-    arena: tuple[Engine, Ground, ReplacingSlot], attack: Attack, tmp_path: pathlib.Path
+    arena: Arena,
+    attack: Attack,
+    tmp_path: pathlib.Path,
+    record_property: Callable[[str, object], None],
 ) -> None:
     engine, ground, slots = arena
+    record_property("attack", [engine.name, attack.kind])
     with slots.use() as slot:
         check(attack, ground, engine, slot, tmp_path / "submission")
 
@@ -47,10 +65,50 @@ def test_every_class_is_represented() -> None:
     assert counts.total() >= 80
 
 
+# --- do attacks start where they could do harm? -----------------------------------------------
+
+
+def test_no_attack_starts_where_nothing_is_isolated(tmp_path: pathlib.Path) -> None:
+    ground, engine, none = Ground(tmp_path / "ground"), ProcessEngine(), cast(Slot, None)
+    with pytest.raises(AssertionError, match="only where the limits are in force"):
+        refuse_unlimited(ground, engine, none)
+    for start in (check, carry_out):
+        with pytest.raises(AssertionError, match="only where the limits are in force"):
+            start(ATTACKS[0], ground, engine, none, tmp_path / "submission")
+    assert not (tmp_path / "submission").exists()
+
+
+@pytest.mark.parametrize(
+    ("edit", "missing"),
+    [(("resource.setrlimit(kind, (soft, hard))", "pass"), "DATA"),
+     (("            seccomp.shut()\n", "            pass\n"), "system calls")],
+    ids=["no resource limits", "no filter"],
+)  # fmt: skip
+def test_no_attack_starts_where_limits_are_not_in_force(
+    arena: Arena,
+    edit: tuple[str, str],
+    missing: str,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weaken(monkeypatch, tmp_path, {"box/supervisor.py": edit})
+    _, ground, _ = arena
+    engine = another(arena)
+    with engine.slot() as slot, pytest.raises(AssertionError) as refused:
+        refuse_unlimited(ground, engine, slot)
+    assert "no attack is started" in str(refused.value)
+    assert missing in str(refused.value)
+
+
 # --- would the suite notice? ------------------------------------------------------------------
 
 
-Arena = tuple[Engine, Ground, ReplacingSlot]
+def another(arena: Arena) -> Engine:
+    """An engine of the same kind, prepared from the package as it is by now."""
+    engine = ENGINES[arena[0].name]()
+    assert engine.problem() is None
+    engine.prepare(lambda step: None)
+    return engine
 
 
 def weaken(
@@ -70,9 +128,7 @@ def weaken(
 def assert_red(arena: Arena, name: str, folder: pathlib.Path) -> None:
     """The attack that comes to nothing otherwise must be noticed, now that the grader is weak."""
     _, ground, _ = arena
-    engine = ENGINES[arena[0].name]()
-    assert engine.problem() is None
-    engine.prepare(lambda step: None)
+    engine = another(arena)
     [attack] = [attack for attack in ATTACKS if attack.name == name]
     with engine.slot() as slot, pytest.raises(AssertionError) as noticed:
         check(attack, ground, engine, slot, folder / "submission")
@@ -92,11 +148,16 @@ def test_hidden_tests_in_the_box_are_noticed(
 def test_a_network_left_on_is_noticed(
     arena: Arena, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The judge, and with it the box, gets the host's network instead of one of its own."""
+    """Judge and boxes get the host's network instead of one of their own."""
+    weaken(monkeypatch, tmp_path, {
+        "judge/box.py": ("kernel.new_network()", "kernel.new_namespaces(0)"),
+        "kernel.py": ("    _check(_libc().setns(network, _NEW_NETWORK))\n", ""),
+    })  # fmt: skip
     container, spawn = docker.DockerEngine._container, local.spawn
 
     def on_the_host(*arguments: Any, **options: Any) -> Any:
-        return container(*("host" if a == "none" else a for a in arguments), **options)
+        changed: list[Any] = ["host" if each == "none" else each for each in arguments]
+        return container(*changed, **options)
 
     def without_wall(argv: list[str], *rest: Any, **options: Any) -> Any:
         return spawn([word for word in argv if word != "--unshare-net"], *rest, **options)

@@ -10,13 +10,15 @@ import time
 
 import pytest
 
-from grader import wire
+from grader import grading, wire
 from grader.catalog import Kata
 from grader.engines import choose, docker
 from grader.engines.base import Engine
 from grader.errors import EngineTrouble, UsageError
-from grader.verdict import Cause, Outcome
-from tests.gradings import RIGHT, grade_code, grade_files, result, shape
+from grader.grading import Task, grade, grade_all
+from grader.submission import Submission
+from grader.verdict import Cause, Outcome, Verdict
+from tests.gradings import RIGHT, grade_code, grade_files, result, shape, with_limits
 from tests.machine import docker_holds, eventually, offspring
 
 #: How long after its limits a grading may still take, in seconds.
@@ -49,9 +51,6 @@ def test_a_seed_replays_the_data(engine: Engine, toy: Kata) -> None:
 
 
 def test_one_slot_grades_many_submissions_apart(engine: Engine, toy: Kata) -> None:
-    from grader.grading import Task, grade_all
-    from grader.submission import Submission
-
     wrong = RIGHT.replace("return a + b", "return a - b")
     tasks = [Task(toy, Submission({"adder.py": (wrong if n % 2 else RIGHT).encode()}), 3, str(n))
              for n in range(4)]  # fmt: skip
@@ -296,9 +295,7 @@ time.sleep(100)
 
 
 def test_cpu_of_many_processes_is_limited(isolating: Engine, toy: Kata) -> None:
-    limits = toy.limits.model_copy(update={"cpu_seconds": 2, "behaviour_seconds": 15})
-    contract = toy.contract.model_copy(update={"limits": limits})
-    object.__setattr__(toy, "contract", contract)
+    toy = with_limits(toy, cpu_seconds=2, behaviour_seconds=15)
     code = f"""
 import os
 for _ in range(3):
@@ -311,6 +308,24 @@ while True:
     finding = result(verdict, "adds").finding
     assert finding is not None
     assert "CPU" in finding.observed
+
+
+@pytest.mark.long
+def test_no_flake_under_load(isolating: Engine, toy: Kata) -> None:
+    """Two hundred gradings of the same answer, while something else keeps all processors busy."""
+    tasks = [Task(toy, Submission({"adder.py": RIGHT.encode()}), seed) for seed in range(200)]
+    processors = os.cpu_count() or 1
+    load = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processors)]
+    try:
+        graded = list(grade_all(isolating, tasks, processors))
+    finally:
+        for process in load:
+            process.kill()
+            process.wait()
+    assert len(graded) == 200
+    for _, verdict in graded:
+        assert isinstance(verdict, Verdict)
+        assert verdict.outcome is Outcome.PASSED, verdict.behaviours
 
 
 # --- what is left behind ----------------------------------------------------------------------
@@ -339,6 +354,8 @@ def test_nothing_is_left_behind(isolating: Engine, toy: Kata) -> None:
 def test_nothing_is_left_behind_by_a_stopped_grader(
     isolating: Engine, toy: Kata, name: signal.Signals
 ) -> None:
+    if not isolating.warm:  # type: ignore[attr-defined]
+        pytest.skip("a command always tries to be warm")
     uses_docker = isolating.name == "docker"
     (toy.folder / "adder.py").write_text(f"import time; time.sleep(100)\n{RIGHT}")
     before = docker_holds(0) if uses_docker else set()
@@ -371,9 +388,6 @@ def test_nothing_is_left_behind_by_a_stopped_grader(
 
 
 def test_a_judge_that_dies_is_trouble_not_failure(isolating: Engine, toy: Kata) -> None:
-    from grader.grading import Task, grade
-    from grader.submission import Submission
-
     task = Task(toy, Submission({"adder.py": RIGHT.encode()}), 1)
     with isolating.slot() as slot:
         assert grade(task, isolating, slot).outcome is Outcome.PASSED
@@ -385,14 +399,11 @@ def test_a_judge_that_dies_is_trouble_not_failure(isolating: Engine, toy: Kata) 
 def test_a_box_killed_from_outside_is_trouble(
     isolating: Engine, toy: Kata, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from grader import grading
-    from grader.submission import Submission
-
     ordinary = grading._Watch.sample
 
     def sample_and_kill(watch: grading._Watch) -> None:
         ordinary(watch)
-        if watch.box.fate(0) is None:
+        if any((used.processes or 0) > 1 for used in watch.box.usage().values()):
             watch.box.kill(0)
 
     monkeypatch.setattr(grading._Watch, "sample", sample_and_kill)

@@ -9,7 +9,7 @@ from grader.catalog import Catalog, Kata
 from grader.engines.base import Engine
 from grader.grading import new_seed
 from grader.verify import Cell, answers, check_words, unproven, verify
-from tests.conftest import ISOLATING, ROOT, engine_or_skip
+from tests.conftest import ISOLATING, ROOT, cold, engine_or_skip
 from tests.gradings import shape
 
 KATAS = Catalog(ROOT).katas
@@ -38,8 +38,7 @@ def test_words(kata: Kata) -> None:
 def test_proves_itself(kata: Kata) -> None:
     """Starter fails, right answers pass, wrong ones fail where they say, for several seeds.
 
-    With the first seed everything is graded whole, and every engine must come to the same verdict,
-    behaviour by behaviour but for what solutions.toml says may fall either way.
+    With the first seed everything is graded whole, and every engine must come to the same verdict.
     """
     engines = _isolating()
     seeds = [new_seed() for _ in range(SEEDS)]
@@ -49,9 +48,26 @@ def test_proves_itself(kata: Kata) -> None:
     assert len(cells) == len(answers(kata)) * SEEDS
     first = _shapes(cell for cell in cells if cell.seed == seeds[0])
     for engine in engines[1:]:
-        again = list(verify([kata], engine, seeds[:1], JOBS))
-        assert _broken(again) == []
-        assert _differences(_shapes(again), first) == [], f"{engine.name}, {engines[0].name}"
+        _assert_same(first, kata, engine, seeds[0], JOBS)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3000)
+def test_every_way_comes_to_the_same_verdict(kata: Kata) -> None:
+    """Warm and cold, on one slot that tries behaviours side by side and on many, on each engine."""
+    engines = [way for engine in _isolating() for way in (engine, cold(engine))]
+    seed = new_seed()
+    first = _shapes(verify([kata], engines[0], [seed], 1))
+    for engine in engines:
+        for jobs in (1, JOBS):
+            _assert_same(first, kata, engine, seed, jobs)
+
+
+def _assert_same(first: _Shapes, kata: Kata, engine: Engine, seed: int, jobs: int) -> None:
+    """Same outcomes and causes, but for what solutions.toml says may fall either way."""
+    again = list(verify([kata], engine, [seed], jobs))
+    assert _broken(again) == []
+    assert _differences(_shapes(again), first) == [], f"{engine.name}, {jobs} slots"
 
 
 def _isolating() -> list[Engine]:

@@ -40,7 +40,7 @@ class BubblewrapEngine:
     image: str | None = None
 
     def __init__(self, *, warm: bool = True) -> None:
-        self._warm = warm
+        self.warm = warm
         self._bwrap = find_bwrap()
 
     def problem(self) -> str | None:
@@ -90,7 +90,7 @@ class BubblewrapEngine:
                     return self._zygote(inside, user, name)
 
                 cold_box = functools.partial(self._box, inside)
-                slot = Slot(local.Pipes(judge, "judge"), zygote if self._warm else None, cold_box)
+                slot = Slot(local.Pipes(judge, "judge"), zygote if self.warm else None, cold_box)
                 with contextlib.closing(slot):
                     yield slot
             finally:

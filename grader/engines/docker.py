@@ -62,7 +62,7 @@ class DockerEngine:
 
     def __init__(self, *, warm: bool = True) -> None:
         self.image: str | None = None
-        self._warm = warm
+        self.warm = warm
         self._client: docker.DockerClient | None = None
 
     def problem(self) -> str | None:
@@ -85,7 +85,7 @@ class DockerEngine:
     @contextlib.contextmanager
     def slot(self) -> Iterator[Slot]:
         with self._trusted("judge", ["grader.judge"], "none", _JUDGE) as (judge, channel):
-            zygote = functools.partial(self._zygote, judge) if self._warm else None
+            zygote = functools.partial(self._zygote, judge) if self.warm else None
             with contextlib.closing(
                 Slot(channel, zygote, functools.partial(self._box, judge))
             ) as slot:

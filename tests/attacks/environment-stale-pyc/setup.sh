@@ -11,8 +11,7 @@ class Total:
 if __name__ == "__main__":
     print(add(int(sys.argv[1]), int(sys.argv[2])))
 END
-sed -i 's/^  //' right.txt
-for python in python3 @REPO@/.venv/bin/python; do
+for python in python3 @PYTHON@; do
   command -v "$python" > /dev/null || continue
   "$python" - <<'END'
 import importlib.util, py_compile

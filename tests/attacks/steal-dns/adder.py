@@ -1,26 +1,7 @@
-import re
-
-seen = []
-
-
-def look(where, content):
-    """Raises what it is after, with its surroundings; else notes how much there was to see."""
-    found = re.search(rb"CANARY[0-9a-f]{16}[-a-z]*", content)
-    if found:
-        raise RuntimeError(f"{where}: {content[max(0, found.start() - 200) : found.end() + 200]!r}")
-    seen.append(f"{where} {len(content)}")
-
-
-def peek(path, most=1 << 20):
-    try:
-        with open(path, "rb", buffering=0) as stream:
-            look(path, stream.read(most) or b"")
-    except OSError as error:
-        seen.append(f"{path} {error.strerror}")
-
-
 import os
 import socket
+
+from more.seek import breach, look, nothing, peek, seen
 
 secret = os.environ.get("HOME", "").encode().hex().encode()[:60]
 question = (b"\x12\x34\x01\x00\x00\x01" + bytes(6) + bytes([len(secret)]) + secret
@@ -38,8 +19,8 @@ for path in ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"):
     peek(path)
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_APPEND))
-        os._exit(9)  # the resolver can be pointed elsewhere: the declared causes do not have this
+        breach(f"the resolver can be pointed elsewhere: {path}")
     except OSError as error:
         seen.append(f"{path} {error.strerror}")
 
-raise RuntimeError(f"nothing: {'; '.join(seen)[-1500:]}")
+nothing()

@@ -1,25 +1,6 @@
-import re
-
-seen = []
-
-
-def look(where, content):
-    """Raises what it is after, with its surroundings; else notes how much there was to see."""
-    found = re.search(rb"CANARY[0-9a-f]{16}[-a-z]*", content)
-    if found:
-        raise RuntimeError(f"{where}: {content[max(0, found.start() - 200) : found.end() + 200]!r}")
-    seen.append(f"{where} {len(content)}")
-
-
-def peek(path, most=1 << 20):
-    try:
-        with open(path, "rb", buffering=0) as stream:
-            look(path, stream.read(most) or b"")
-    except OSError as error:
-        seen.append(f"{path} {error.strerror}")
-
-
 import socket
+
+from more.seek import breach, look, nothing, seen
 
 ports = set()
 for path in ("/proc/net/tcp", "/proc/net/tcp6", "/proc/self/net/tcp"):
@@ -36,8 +17,11 @@ for port in sorted(ports | {4711})[:20]:
             with socket.create_connection(("127.0.0.1", port), timeout=0.1) as connection:
                 connection.sendall(request)
                 connection.shutdown(socket.SHUT_WR)
-                look(f"{port} {request!r}", connection.recv(65536))
+                told = connection.recv(65536)
+                look(f"{port} {request!r}", told)
+                if told:
+                    breach(f"port {port} answers strangers: {told[:50]!r}")
         except OSError as error:
             seen.append(f"{port} {error}")
 
-raise RuntimeError(f"nothing: {'; '.join(seen)[-1500:]}")
+nothing()

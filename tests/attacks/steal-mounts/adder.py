@@ -1,26 +1,7 @@
-import re
-
-seen = []
-
-
-def look(where, content):
-    """Raises what it is after, with its surroundings; else notes how much there was to see."""
-    found = re.search(rb"CANARY[0-9a-f]{16}[-a-z]*", content)
-    if found:
-        raise RuntimeError(f"{where}: {content[max(0, found.start() - 200) : found.end() + 200]!r}")
-    seen.append(f"{where} {len(content)}")
-
-
-def peek(path, most=1 << 20):
-    try:
-        with open(path, "rb", buffering=0) as stream:
-            look(path, stream.read(most) or b"")
-    except OSError as error:
-        seen.append(f"{path} {error.strerror}")
-
-
 import ctypes
 import os
+
+from more.seek import breach, look, nothing, peek, seen
 
 libc = ctypes.CDLL(None, use_errno=True)
 with open("/proc/self/mountinfo", "rb") as table:
@@ -43,7 +24,7 @@ for source, target, kind, flags in (
     (b"none", b"/tmp", b"cgroup", 0),
 ):
     if libc.mount(source, target, kind, flags, None) == 0:
-        os._exit(9)  # mounted: the declared causes do not have this
+        breach(f"mounted: {kind}")
     seen.append(f"mount {kind} {os.strerror(ctypes.get_errno())}")
 
-raise RuntimeError(f"nothing: {'; '.join(seen)[-1500:]}")
+nothing()

@@ -1,32 +1,12 @@
-import re
-
-seen = []
-
-
-def look(where, content):
-    """Raises what it is after, with its surroundings; else notes how much there was to see."""
-    found = re.search(rb"CANARY[0-9a-f]{16}[-a-z]*", content)
-    if found:
-        raise RuntimeError(f"{where}: {content[max(0, found.start() - 200) : found.end() + 200]!r}")
-    seen.append(f"{where} {len(content)}")
-
-
-def peek(path, most=1 << 20):
-    try:
-        with open(path, "rb", buffering=0) as stream:
-            look(path, stream.read(most) or b"")
-    except OSError as error:
-        seen.append(f"{path} {error.strerror}")
-
-
-import os
 import socket
 import struct
+
+from more.seek import breach, look, nothing, seen
 
 names = [name for _, name in socket.if_nameindex()]
 seen.append(f"interfaces {names}")
 if any(name.startswith(("eth", "en", "wl", "docker", "veth", "br")) for name in names):
-    os._exit(9)  # an interface that leads somewhere: the declared causes do not have this
+    breach(f"an interface that leads somewhere: {names}")
 for protocol in (0, 4, 9, 12, 15, 16):  # route, inet_diag, audit, netfilter, uevents, generic
     try:
         with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as connection:
@@ -43,10 +23,10 @@ for protocol in (0, 4, 9, 12, 15, 16):  # route, inet_diag, audit, netfilter, ue
                 connection.send(struct.pack("=IHHII", 16 + len(body), 16, 0x605, 2, 0) + body)
                 connection.recv(65536)
                 if "kata0" in [name for _, name in socket.if_nameindex()]:
-                    os._exit(9)
+                    breach("a link of its own making")
             else:
                 seen.append(f"netlink {protocol} opened")
     except OSError as error:
         seen.append(f"netlink {protocol} {error}")
 
-raise RuntimeError(f"nothing: {'; '.join(seen)[-1500:]}")
+nothing()

@@ -1,26 +1,7 @@
-import re
-
-seen = []
-
-
-def look(where, content):
-    """Raises what it is after, with its surroundings; else notes how much there was to see."""
-    found = re.search(rb"CANARY[0-9a-f]{16}[-a-z]*", content)
-    if found:
-        raise RuntimeError(f"{where}: {content[max(0, found.start() - 200) : found.end() + 200]!r}")
-    seen.append(f"{where} {len(content)}")
-
-
-def peek(path, most=1 << 20):
-    try:
-        with open(path, "rb", buffering=0) as stream:
-            look(path, stream.read(most) or b"")
-    except OSError as error:
-        seen.append(f"{path} {error.strerror}")
-
-
 import os
 import socket
+
+from more.seek import breach, look, nothing, seen
 
 for path in ("@SOCKET@", "/proc/1/root@SOCKET@", "../../../../../..@SOCKET@"):
     try:
@@ -32,6 +13,6 @@ for path in ("@SOCKET@", "/proc/1/root@SOCKET@", "../../../../../..@SOCKET@"):
         seen.append(f"{path} {error}")
 for path in ("/var/run/docker.sock", "/run/containerd/containerd.sock", "/run/systemd/private", "/run/dbus/system_bus_socket"):
     if os.path.exists(path):
-        os._exit(9)  # a daemon's door: the declared causes do not have this
+        breach(f"a daemon's door: {path}")
 
-raise RuntimeError(f"nothing: {'; '.join(seen)[-1500:]}")
+nothing()

@@ -1,0 +1,161 @@
+"""`nox -s bench`: what a grading costs, beside the least and the naive way, in one go.
+
+The limit: a warm process has imported everything and forks a child for each grading, in which
+pytest runs the hidden tests in the same process as learner code; no sandbox. The naive way: the
+same in a new container for each grading, which imports pytest and the libraries once. Ours: warm
+slots, whose start is spread over 50 submissions of each kata. CPU is that of the whole machine,
+daemons and all, without what it does anyway.
+"""
+
+import contextlib
+import datetime as dt
+import json
+import pathlib
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+import click
+import rich.box
+from rich.console import Console
+from rich.table import Table
+
+from grader.catalog import Catalog
+from grader.engines import ENGINES
+from grader.engines.base import Engine
+from tests.bench import extras, picture, rounds
+from tests.bench.meter import CORES, machine
+from tests.conftest import ISOLATING, ROOT
+
+_FOLDER = ROOT / "docs" / "bench"
+#: With more than this at work beside it, nothing that is measured here means anything.
+_QUIET_CORES = 0.1
+
+
+@click.command()
+@click.option("--kata", "names", multiple=True, help="Only this one; may be repeated.")
+@click.option("--submissions", default=4, show_default=True, help="Of each kata, in each round.")
+@click.option("--rounds", "count", default=5, show_default=True)
+@click.option("-j", "--jobs", default=CORES * 2, help="At once, in every way. [2 a processor]")
+@click.option("--engine", "engine_names", multiple=True, help="Only this one; may be repeated.")
+@click.option("--quick", is_flag=True, help="A trial: the toy kata, two rounds, no files written.")
+@click.option("--full", is_flag=True, help="Up to 10,000 gradings in a row instead of 1,000.")
+@click.option("--json", "json_path", type=pathlib.Path, help="[docs/bench/latest.json]")
+@click.option("--picture", "svg_path", type=pathlib.Path, help="[docs/bench/throughput.svg]")
+def main(
+    names: tuple[str, ...], submissions: int, count: int, jobs: int, engine_names: tuple[str, ...],
+    quick: bool, full: bool, json_path: pathlib.Path | None, svg_path: pathlib.Path | None,
+) -> None:  # fmt: skip
+    """Measures what gradings cost and prints tables; writes JSON and a picture."""
+    chatter = Console(stderr=True, style="dim", highlight=False)
+    if not (quick or names or engine_names):  # what stands in the docs is of everything
+        json_path = json_path or _FOLDER / "latest.json"
+        svg_path = svg_path or _FOLDER / "throughput.svg"
+    engines = _engines(engine_names or ISOLATING, chatter.print)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        toy = extras.toy_kata(pathlib.Path(folder))
+        catalog = Catalog(ROOT)
+        katas = [toy] if quick else [catalog.get(name) for name in names] or catalog.katas
+        count = min(count, 2) if quick else count
+        # The longest first, so that no slot is left alone with it at the end.
+        figures = rounds.compare(katas[::-1], engines, submissions, count, jobs, chatter.print)
+        report: dict[str, Any] = {
+            "date": dt.date.today().isoformat(),
+            "machine": machine(),
+            "ran": {"katas": [kata.short_name for kata in katas], "submissions": submissions,
+                    "rounds": count, "jobs": jobs, "gradings": figures.gradings * count},
+            **rounds.summary(figures),
+            "one_grading_alone_seconds": figures.alone,
+            "surprises": figures.surprises, "parts": {}, "cold": {}, "scale": {},
+            "raw": {"start_cpu": figures.start, "cpu_and_wall": {
+                name: [(round(cost.cpu, 2), round(cost.wall, 2)) for cost in costs]
+                for name, costs in figures.cost.items()}},
+        }  # fmt: skip
+        with contextlib.ExitStack() as stack:
+            ways = rounds.all_ways(toy.contract.preload, engines, 1, stack)
+            for way in ways:
+                chatter.print(f"parts of a grading: {way.name}")
+                report["parts"][way.name] = extras.parts(way, ways[0], toy)
+        # The same number on more slots, then more and more on the usual number.
+        many = (10,) if quick else (10, 100, 1000, 10_000)[: 4 if full else 3]
+        runs = [*((slots, many[:2][-1]) for slots in (1, 2, 4)), *((CORES, n) for n in many)]
+        for engine in engines:
+            chatter.print(f"{engine.name}: whole commands")
+            report["cold"][engine.name] = extras.cold(engine, toy)
+            report["scale"][engine.name] = []
+            for slots, number in runs:
+                chatter.print(f"{engine.name}: {slots} slots, {number} small gradings")
+                report["scale"][engine.name] += [extras.scale(engine, toy, slots, number)]
+    _print(report)
+    for path, text in (
+        (json_path, json.dumps(report, indent=2, ensure_ascii=False) + "\n"),
+        (svg_path, picture.draw(report)),
+    ):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+            chatter.print(f"wrote {path}")
+
+
+def _engines(names: Sequence[str], tell: Callable[[str], None]) -> list[Engine]:
+    engines = []
+    for name in names:
+        engine = ENGINES[name]()
+        if problem := engine.problem():
+            tell(f"without {name}: {problem}")
+        else:
+            engine.prepare(tell)
+            engines.append(engine)
+    return engines
+
+
+def _print(report: Mapping[str, Any]) -> None:
+    console = Console(highlight=False)
+    ran = report["ran"]
+    console.print(
+        f"{', '.join(ran['katas'])}: {ran['submissions']} submissions each, {ran['rounds']} rounds,"
+        f" {ran['jobs']} gradings at once; {report['machine']['processor']}, {CORES} cores,"
+        f" {report['date']}. Medians, below them the least and the most of the rounds."
+    )
+    if report["background_cores"] > _QUIET_CORES:
+        console.print(f"Not to be trusted: up to {report['background_cores']:.1f} cores were busy"
+                      " with something else.", style="bold red")  # fmt: skip
+
+    def show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        table = Table(box=rich.box.SIMPLE, title=title, title_justify="left")
+        for number, column in enumerate(rows[0] if rows else ()):
+            side: Literal["left", "right"] = "right" if number else "left"
+            table.add_column(column.replace("_", " "), justify=side, overflow="fold")
+        for row in rows:
+            table.add_row(*map(_cell, row.values()))
+        console.print(table)
+
+    columns = ("cpu_seconds", "times_limit", "overhead_seconds", "wall_seconds", "per_minute",
+               "per_minute_by_cpu")  # fmt: skip
+    show("A grading", [{"way": name, **{column: way[column] for column in columns}}
+                       for name, way in report["ways"].items()])  # fmt: skip
+    show("Goals", report["goals"])
+    show(
+        "One grading of the reference, nothing beside it: seconds",
+        [{"kata": name, **alone} for name, alone in report["one_grading_alone_seconds"].items()],
+    )
+    show("A small grading on a warm slot: milliseconds",
+         [{"way": name, **parts} for name, parts in report["parts"].items()])  # fmt: skip
+    show("Whole commands: seconds",
+         [{"engine": name, **told} for name, told in report["cold"].items()])  # fmt: skip
+    show("Small gradings in a row", [{"engine": name, **row} for name, rows
+                                     in report["scale"].items() for row in rows])  # fmt: skip
+    for surprise in report["surprises"]:
+        console.print(f"not as the kata says: {surprise}")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{_cell(value['median'])}\n[dim]{_cell(value['min'])}..{_cell(value['max'])}[/dim]"
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return "?" if value is None else str(value)
+
+
+if __name__ == "__main__":
+    main()
