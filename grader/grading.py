@@ -20,6 +20,8 @@ from grader.verdict import BehaviourResult, Cause, Finding, Outcome, Usage, Verd
 _SAMPLE_SECONDS = 0.25
 #: The judge ends by itself within its limits; so much later it counts as gone.
 _BACKSTOP_SECONDS = 15.0
+#: A judge tells so soon of a box that was lost while it was in use.
+_LOST_SECONDS = 3.0
 _TRIES = 2
 
 
@@ -269,19 +271,28 @@ def _known(reduce: Callable[[list[Any]], Any], values: Iterable[Any]) -> Any:
 def _reports(slot: Slot, watch: _Watch, started: float) -> Iterator[dict[str, Any]]:
     """The judge's messages until it is done, with a look at the box in between."""
     give_up = started + watch.wall_seconds + _BACKSTOP_SECONDS
+    lost_at = None
+    begun = False
     while True:
         watch.sample_if_due()
         try:
             report = slot.hear(_SAMPLE_SECONDS)
         except TimeoutError:
-            if time.monotonic() > give_up:
+            now = time.monotonic()
+            if now > give_up:
                 raise EngineTrouble("the judge did not end in time") from None
+            if not begun and watch.box.zygote is None and watch.box.fate(0) is not None:
+                # A cold box that never came up: the judge would wait for it in vain.
+                lost_at = lost_at or now
+                if now - lost_at > _LOST_SECONDS:
+                    raise EngineTrouble("the box ended before it began") from None
             continue
         if "trouble" in report:
             raise EngineTrouble(str(report["trouble"]))
         if "done" in report:
             watch.out_of_time = report["done"] == "out of time"
             return
+        begun = True
         yield report
 
 
