@@ -10,12 +10,13 @@ import time
 
 import pytest
 
-from grader import grading, wire
-from grader.catalog import Kata
-from grader.engines import choose, docker
+from grader import grading, judge, wire
+from grader.catalog import Kata, Limits
+from grader.engines import choose, docker, process
 from grader.engines.base import Engine
 from grader.errors import EngineTrouble, UsageError
 from grader.grading import Task, grade, grade_all
+from grader.judge.box import Box
 from grader.submission import Submission
 from grader.verdict import Cause, Outcome, Verdict
 from tests.gradings import RIGHT, grade_code, grade_files, result, shape, with_limits
@@ -415,6 +416,19 @@ def test_a_box_killed_from_outside_is_trouble(
             return  # killed before it had begun
     assert verdict.outcome is Outcome.TROUBLE
     assert result(verdict, "adds").cause is Cause.TROUBLE
+
+
+def test_a_command_runs_from_the_moment_of_its_start(tmp_path: pathlib.Path) -> None:
+    with process.box(tmp_path) as cold_box:
+        box = Box(cold_box.port)
+        box.hello(Limits().model_dump(), [])
+        view = judge.Submission(box, {}, [])
+        for _ in range(20):
+            started = view.start(["sleep", "60"])
+            assert started.running
+            started.kill()
+            assert not started.running
+        box.close()
 
 
 def test_messages_beyond_the_cap_are_refused() -> None:

@@ -260,6 +260,8 @@ class Supervisor:
             return None
         connection.settimeout(None)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):
+            wire.send(connection, {"begun": request["number"]})
         stdout, stdout_writer = os.pipe2(os.O_CLOEXEC)
         stderr, stderr_writer = os.pipe2(os.O_CLOEXEC)
         pid = self._fork()
@@ -423,8 +425,9 @@ class Supervisor:
 
     def _signal(self, session: _Session) -> None:
         if session.end is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(session.pid, signal.SIGKILL)
+            for kill in (os.killpg, os.kill):  # it may not lead its group yet
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    kill(session.pid, signal.SIGKILL)
 
     def _sweep(self) -> None:
         """Ends every process but this one."""

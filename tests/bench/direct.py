@@ -31,6 +31,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from _pytest.config import default_plugins
 
 from grader import wire
 from grader.box import tasks
@@ -42,8 +43,10 @@ JOB, RESULTS = "job.msgpack", "results.jsonl"
 OPTIONS = ["-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "pytest_timeout",
            "--rootdir=hidden", "hidden"]  # fmt: skip
 #: What pytest, a service and its clients would import only when they need it.
-_LATE = ("numpy", "httpx", "uvicorn.lifespan.on", "uvicorn.loops.auto", "pytest_timeout",
-         "uvicorn.protocols.http.auto", "uvicorn.protocols.websockets.auto")  # fmt: skip
+_LATE = (*(f"_pytest.{name}" for name in default_plugins), "pytest_timeout", "pdb", "numpy",
+         "httpcore", "concurrent.futures.thread", "xml.etree.ElementTree", "uvicorn.lifespan.on",
+         "uvicorn.loops.auto", "uvicorn.protocols.http.auto",
+         "uvicorn.protocols.websockets.auto")  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
