@@ -23,6 +23,9 @@ EXIT_OUT_OF_MEMORY = 117
 THREAD_LIMITS = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
+#: What uvicorn would import only when it serves.
+SERVER_PARTS = ("uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto",
+                "uvicorn.protocols.websockets.auto")  # fmt: skip
 _MAX_TEXT = 2000
 _HERE = str(pathlib.Path(__file__).parent)
 

@@ -107,7 +107,7 @@ class Zygote:
     def _do_warm(self, preload: list[str], disk_mb: int) -> str | None:
         """Imports what boxes will need. The answer: why no boxes can be made here, if so."""
         self._disk_mb = disk_mb
-        for module in preload:
+        for module in (*preload, *(tasks.SERVER_PARTS if "uvicorn" in preload else ())):
             importlib.import_module(module)
         # Forks share these pages until someone writes to them; the collector would, on every pass.
         gc.collect()

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from _pytest.config import default_plugins
 
 from grader import wire
 from grader.judge.findings import BoxLost
@@ -30,6 +31,9 @@ from grader.judge.plugin import Grading
 _GRACE_SECONDS = 2.0
 #: The child's exit code when it has told of trouble itself.
 _TOLD = 65
+#: What pytest and the upstreams would import only when they need it, in each grading anew.
+_LATE = (*(f"_pytest.{name}" for name in default_plugins), "pytest_timeout", "pdb", "httpcore",
+         "concurrent.futures.thread", "http.server", "xml.etree.ElementTree")  # fmt: skip
 _MEMORY_BYTES = 2 * 1024**3
 #: RLIMIT_DATA counts stacks whole; upstreams have a thread per connection.
 _THREAD_STACK_BYTES = 512 * 1024
@@ -45,6 +49,8 @@ def main() -> None:
     sink = os.open(os.devnull, os.O_RDWR)
     os.dup2(sink, 0)
     os.dup2(sink, 1)
+    for module in _LATE:
+        importlib.import_module(module)
     wire.write_to(replies, {"ready": sys.version.split()[0]})
     while True:
         try:
