@@ -14,6 +14,8 @@ import pydantic
 
 from grader.errors import CatalogError, UsageError
 
+#: The two answers that every kata has.
+STARTER, REFERENCE = "starter", "reference"
 _Positive = Annotated[int, pydantic.Field(gt=0)]
 _Id = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 _Text = Annotated[str, pydantic.Field(min_length=1)]
@@ -80,11 +82,13 @@ class Wrong:
     """A plausible wrong answer, and the behaviours at which it must fail.
 
     `may_fail` names those that fall one way or the other, such as where the answer races.
+    Its folder holds what differs from `over`: another answer, or the starter.
     """
 
     attempt: str
     fails: Sequence[str]
     may_fail: Sequence[str] = ()
+    over: str = REFERENCE
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,8 +161,27 @@ class Kata:
 
     def wrong(self) -> dict[str, Wrong]:
         """The wrong answers of solutions.toml by name."""
-        entries = self._solutions("wrong", {"attempt", "fails"}, {"may_fail"})
-        return {name: Wrong(**entry) for name, entry in entries.items()}
+        entries = self._solutions("wrong", {"attempt", "fails"}, {"may_fail", "over"})
+        wrong = {name: Wrong(**entry) for name, entry in entries.items()}
+        right = {STARTER, REFERENCE, *(f"also_right/{name}" for name in self.also_right())}
+        for name, entry in wrong.items():
+            if entry.over not in right:
+                raise CatalogError(
+                    f"{self.solutions / 'solutions.toml'}: [wrong.{name}] over = {entry.over!r}: "
+                    f"name one of {', '.join(sorted(right))}"
+                )
+        return wrong
+
+    def answer(self, name: str) -> pathlib.Path:
+        """The folder of an answer: "starter", "reference", "also_right/…" or "wrong/…"."""
+        return self.folder if name == STARTER else self.solutions / name
+
+    def laid_over(self, folder: pathlib.Path) -> pathlib.Path | None:
+        """What the files in `folder` are laid over, if it is a wrong answer of this kata."""
+        if folder.resolve().parent != (self.solutions / "wrong").resolve():
+            return None
+        wrong = self.wrong().get(folder.resolve().name)
+        return self.answer(wrong.over) if wrong else None
 
     def also_right(self) -> dict[str, str]:
         """The alternative right answers of solutions.toml: their approach by name."""

@@ -48,9 +48,11 @@ def collect(kata: Kata, folder: pathlib.Path) -> Submission:
     """The submission in `folder`. Raises `RefusedSubmission` with one clear sentence."""
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; --from takes the folder of a submission")
+    base = kata.laid_over(folder)
+    files = dict(collect(kata, base).files) if base else {}
     # Of a folder elsewhere everything counts; only what the kata lets a learner edit is taken.
     found = _walk(folder)
-    files = {name: content for name, content in found if kata.is_editable(name)}
+    files.update({name: content for name, content in found if kata.is_editable(name)})
     for name in kata.required_files:
         if name not in files:
             raise RefusedSubmission(f"{name} is missing in {folder}; {kata.name} needs it")

@@ -3,14 +3,13 @@
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 
-from grader.catalog import Kata
+from grader.catalog import REFERENCE, STARTER, Kata
 from grader.engines.base import Engine
 from grader.errors import GraderError
 from grader.grading import Task, grade_all
 from grader.submission import collect
 from grader.verdict import Outcome, Verdict
 
-STARTER, REFERENCE = "starter", "reference"
 _HINTS = 3
 
 
@@ -81,8 +80,7 @@ def verify(
     for kata in katas:
         for answer, fails in answers(kata).items():
             expected[kata.name, answer] = fails
-            folder = kata.folder if answer == STARTER else kata.solutions / answer
-            submission = collect(kata, folder)
+            submission = collect(kata, kata.answer(answer))
             named = None if fails is None else frozenset(fails)
             tasks += [Task(kata, submission, seed, answer, only=named if place else None)
                       for place, seed in enumerate(seeds)]  # fmt: skip

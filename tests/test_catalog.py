@@ -6,6 +6,7 @@ import pytest
 
 from grader.catalog import Catalog, Kata
 from grader.errors import CatalogError, UsageError
+from grader.submission import collect
 from grader.verify import check_words
 
 
@@ -102,6 +103,23 @@ def test_wrong_answers_and_folders_agree(toy: Kata) -> None:
     (toy.solutions / "wrong/unlisted").mkdir()
     with pytest.raises(CatalogError, match="unlisted"):
         toy.wrong()
+
+
+def test_a_wrong_answer_holds_only_what_differs(toy: Kata) -> None:
+    path = toy.solutions / "solutions.toml"
+    wrong = toy.solutions / "wrong/off-by-one"
+    (wrong / "adder.py").rename(wrong / "more.py")
+    object.__setattr__(toy.contract, "editable", ["adder.py", "mor?.py"])
+    right = (toy.solutions / "reference/adder.py").read_bytes()
+    more = (wrong / "more.py").read_bytes()
+    (toy.solutions / "reference/more.py").write_text("")
+    assert collect(toy, wrong).files == {"adder.py": right, "more.py": more}
+    edit(path, 'mended."', 'mended."\nover = "starter"')
+    starter = (toy.folder / "adder.py").read_bytes()
+    assert collect(toy, wrong).files == {"adder.py": starter, "more.py": more}
+    edit(path, '"starter"', '"wrong/off-by-one"')
+    with pytest.raises(CatalogError, match="name one of also_right/by-sum, reference, starter"):
+        collect(toy, wrong)
 
 
 @pytest.mark.parametrize("name", ["adder", "01-toy/adder", "katas/01-toy/adder/"])

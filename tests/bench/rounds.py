@@ -135,8 +135,7 @@ def _mixed(kata: Kata, count: int, number: int) -> list[str]:
 
 
 def _tasks(kata: Kata, names: Sequence[str]) -> list[Task]:
-    folders = {name: kata.folder if name == STARTER else kata.solutions / name for name in names}
-    return [Task(kata, collect(kata, folders[name]), new_seed(), name) for name in names]
+    return [Task(kata, collect(kata, kata.answer(name)), new_seed(), name) for name in names]
 
 
 def _quick(kata: Kata, count: int) -> list[Task]:
