@@ -1,0 +1,1 @@
+"""Order lines, with what five other tables know about them."""
