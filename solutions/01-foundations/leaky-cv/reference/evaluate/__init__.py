@@ -1,0 +1,1 @@
+"""Cross-validation of a biomarker panel, as a command."""

@@ -1,0 +1,37 @@
+"""The command line: ``python -m evaluate --in panel.csv --spec spec.json --out report.json``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from evaluate import scoring, table
+
+REFUSED = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Evaluate one panel and return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m evaluate", description=__doc__)
+    parser.add_argument("--in", dest="source", type=Path, required=True, help="CSV, a row a sample")
+    parser.add_argument("--spec", type=Path, required=True, help="JSON: what the columns are")
+    parser.add_argument("--out", type=Path, required=True, help="where the report goes")
+    options = parser.parse_args(argv)
+    try:
+        spec = table.Spec.read(options.spec)
+        report = scoring.evaluate(table.read(options.source, spec), spec)
+    except table.Refused as refusal:
+        print(f"evaluate: {refusal}", file=sys.stderr)
+        return REFUSED
+    draft = options.out.with_name(options.out.name + ".part")
+    draft.write_text(json.dumps(report, indent=1, allow_nan=False), encoding="utf-8")
+    os.replace(draft, options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
