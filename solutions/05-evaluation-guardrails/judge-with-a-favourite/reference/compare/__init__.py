@@ -1,0 +1,1 @@
+"""Compares two systems' answers with a judge model."""
