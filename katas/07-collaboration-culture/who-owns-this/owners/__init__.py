@@ -1,0 +1,1 @@
+"""Who has to look at this change, and who gets this alert?"""

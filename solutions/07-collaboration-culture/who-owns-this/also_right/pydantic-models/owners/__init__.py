@@ -1,0 +1,1 @@
+"""Ownership, as data that checks itself."""
