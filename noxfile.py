@@ -51,6 +51,12 @@ def verify(session: nox.Session) -> None:
 
 
 @nox.session(python=False, requires=["env"])
+def new(session: nox.Session) -> None:
+    """Lay out a new kata: `-- PILLAR/KATA`."""
+    run("kata", "new", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
 def tests(session: nox.Session) -> None:
     """Test the project itself, every kata included; arguments go to pytest."""
     run("pytest", *session.posargs)

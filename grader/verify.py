@@ -1,12 +1,17 @@
 """Does a kata prove itself? Starter fails, right answers pass, wrong ones fail where they say."""
 
+import contextlib
 import dataclasses
+import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 
+from grader import scaffold
 from grader.catalog import REFERENCE, STARTER, Kata
 from grader.engines.base import Engine
 from grader.errors import GraderError
-from grader.grading import Task, grade_all
+from grader.grading import Task, grade_all, new_seed
 from grader.submission import collect
 from grader.verdict import Outcome, Verdict
 
@@ -26,7 +31,7 @@ class Cell:
 
 def check_words(kata: Kata) -> list[str]:
     """What is wrong between kata.toml, README, hidden tests and solutions, without running them."""
-    problems = []
+    problems = scaffold.left_over(kata.folder, kata.solutions)
     try:
         _ = kata.hidden_tests
         kata.wrong()
@@ -37,7 +42,7 @@ def check_words(kata: Kata) -> list[str]:
                 problems.append(f"{kata.solutions / part} is missing")
         starter = collect(kata, kata.folder)
     except GraderError as error:
-        return [str(error)]
+        return [*problems, str(error)]
     where = kata.folder / "README.md"
     declared = [behaviour.id for behaviour in kata.behaviours]
     promised = kata.promises
@@ -85,11 +90,37 @@ def verify(
             tasks += [Task(kata, submission, seed, answer, only=named if place else None)
                       for place, seed in enumerate(seeds)]  # fmt: skip
     for task, verdict in grade_all(engine, tasks, jobs):
-        if isinstance(verdict, GraderError):
-            yield Cell(task.kata, task.label, task.seed, None, str(verdict))
-        else:
-            broke = _broke(verdict, expected[task.kata.name, task.label])
-            yield Cell(task.kata, task.label, task.seed, verdict, broke)
+        yield _cell(task, verdict, expected[task.kata.name, task.label])
+
+
+def flakes(katas: Iterable[Kata], engine: Engine, count: int, jobs: int) -> Iterator[Cell]:
+    """Grades every right answer `count` times with fresh seeds, while the processors are busy."""
+    tasks = [
+        Task(kata, collect(kata, kata.answer(answer)), new_seed(), answer)
+        for kata in katas
+        for answer, fails in answers(kata).items()
+        for _ in range(count)
+        if fails is None
+    ]
+    with _busy():
+        for task, verdict in grade_all(engine, tasks, jobs):
+            yield _cell(task, verdict, None)
+
+
+@contextlib.contextmanager
+def _busy() -> Iterator[None]:
+    """A process for each processor that computes all the while."""
+    spin = [sys.executable, "-c", "while True: pass"]
+    with contextlib.ExitStack() as ends:
+        for _ in range(os.cpu_count() or 1):
+            ends.callback(subprocess.Popen(spin).kill)
+        yield
+
+
+def _cell(task: Task, verdict: Verdict | GraderError, fails: Sequence[str] | None) -> Cell:
+    if isinstance(verdict, GraderError):
+        return Cell(task.kata, task.label, task.seed, None, str(verdict))
+    return Cell(task.kata, task.label, task.seed, verdict, _broke(verdict, fails))
 
 
 def unproven(cells: Iterable[Cell]) -> list[str]:

@@ -158,6 +158,46 @@ def test_verify_says_which_cell_broke(toy: Kata) -> None:
     assert "should fail at adds, but holds there" in " ".join(done.stdout.split())
 
 
+def test_verify_with_mutants(toy: Kata) -> None:
+    done = kata(toy.folder, "verify", "--mutants", *PLAIN)
+    assert done.returncode == 0, done
+    assert "100%" in done.stdout
+    path = toy.solutions / "hidden/test_adder.py"
+    path.write_text(path.read_text().replace("got == sum(numbers)", "True"))
+    done = kata(toy.folder, "verify", "--mutants", *PLAIN)
+    assert done.returncode == 1
+    assert "not noticed: adder.py:10: `0` → `1`" in " ".join(done.stdout.split())
+
+
+def test_verify_looks_for_flakes(toy: Kata) -> None:
+    done = kata(toy.folder, "verify", "--flakes", "2", *PLAIN)
+    assert done.returncode == 0, done
+    assert "4 of 4 gradings passed" in done.stdout
+    path = toy.solutions / "hidden/test_adder.py"
+    path.write_text(path.read_text().replace("got == sum(numbers)", "sum(numbers) < 0"))
+    done = kata(toy.folder, "verify", "--flakes", "1", *PLAIN)
+    assert done.returncode == 1
+    assert "0 of 2 gradings passed" in done.stdout
+    assert "also_right/by-sum, seed" in done.stdout
+
+
+def test_new(toy: Kata) -> None:
+    root = toy.folder.parents[2]
+    done = kata(toy.folder, "new", "02-data/late-rows")
+    assert done.returncode == 0, done
+    again = kata(toy.folder, "new", "02-data/late-rows")
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)
+    assert kata(toy.folder, "new", "late-rows").returncode == 2
+    proof = kata(toy.folder, "verify", "late-rows", *PLAIN)
+    assert proof.returncode == 1
+    assert "FILL IN: sources." in proof.stdout
+    for path in (*root.rglob("katas/02-data/**/*.*"), *root.rglob("solutions/02-data/**/*.*")):
+        path.write_text(path.read_text().replace("FILL IN", "Filled in"))
+    proof = kata(toy.folder, "verify", "late-rows", *PLAIN)
+    assert proof.returncode == 1
+    assert "starter: the editable files have changed" in " ".join(proof.stdout.split())
+
+
 def test_verify_wants_every_behaviour_to_have_failed_once(toy: Kata) -> None:
     path = toy.solutions / "hidden/test_adder.py"
     path.write_text(path.read_text().replace("got == sum(numbers)", "True"))

@@ -205,11 +205,13 @@ class Supervisor:
             descriptor = os.open(self._scratch / name, os.O_RDONLY | os.O_NONBLOCK)
         except OSError:
             return None
-        with open(descriptor, "rb") as stream:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 return None
-            return stream.read(wire.MAX_MESSAGE // 2)
+            with open(descriptor, "rb", closefd=False) as stream:
+                return stream.read(wire.MAX_MESSAGE // 2)
+        finally:
+            os.close(descriptor)
 
     def _do_list(self, folder: str) -> list[str]:
         found: list[str] = []
@@ -463,9 +465,11 @@ def _listen(port: int) -> socket.socket:
 def _write(folder: pathlib.Path, name: str, content: bytes) -> None:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Learner code may have put a pipe there, which nobody would ever read, and may do so again.
     with contextlib.suppress(FileNotFoundError):
-        path.unlink()  # learner code may have put a pipe there, and nobody would ever read it
-    path.write_bytes(content)
+        path.unlink()
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as stream:
+        stream.write(content)
 
 
 def _empty(folder: pathlib.Path) -> None:

@@ -8,7 +8,8 @@ import sys
 
 import click
 
-from grader import __version__, grading, upstreams
+from grader import __version__, grading, scaffold, upstreams
+from grader import mutants as mutating
 from grader import verify as verifying
 from grader.catalog import Catalog, Kata
 from grader.cli import screen
@@ -130,7 +131,19 @@ def grade(
 @_engine
 @_jobs
 @click.option("--seeds", type=click.IntRange(1), default=5, help="Seeds per answer. [default: 5]")
-def verify(names: tuple[str, ...], engine_name: str, jobs: int, seeds: int) -> None:
+@click.option("--mutants", is_flag=True, help="Try the reference with small mistakes instead.")
+@click.option(
+    "--flakes", type=click.IntRange(1), metavar="N",
+    help="Grade each right answer N times on a busy machine instead.",
+)  # fmt: skip
+def verify(
+    names: tuple[str, ...],
+    engine_name: str,
+    jobs: int,
+    seeds: int,
+    mutants: bool,
+    flakes: int | None,
+) -> None:
     """Prove that KATA (or every kata) accepts right answers and rejects wrong ones."""
     catalog = _catalog()
     katas = _chosen(catalog, names, all_katas=not names)
@@ -139,6 +152,10 @@ def verify(names: tuple[str, ...], engine_name: str, jobs: int, seeds: int) -> N
         screen.print_problems(problems)
         sys.exit(NOT_PASSED)
     engine = _choose_engine(engine_name)
+    if mutants:
+        sys.exit(_verify_mutants(katas, engine, jobs))
+    if flakes:
+        sys.exit(_verify_flakes(katas, engine, jobs, flakes))
     drawn = [grading.new_seed() for _ in range(seeds)]
     total = sum(len(verifying.answers(kata)) for kata in katas) * seeds
     cells = []
@@ -151,6 +168,38 @@ def verify(names: tuple[str, ...], engine_name: str, jobs: int, seeds: int) -> N
     problems = verifying.unproven(cells)
     screen.print_problems(problems)
     sys.exit(NOT_PASSED if problems or any(cell.broke for cell in cells) else PASSED)
+
+
+def _verify_mutants(katas: list[Kata], engine: Engine, jobs: int) -> int:
+    tried = []
+    with screen.progress("trying mutants", mutating.COUNT * len(katas)) as advance:
+        for one in mutating.attempt(katas, engine, jobs):
+            tried.append(one)
+            advance(f"{one.kata.short_name}: {one.mutant.file}")
+    by_kata = {kata.short_name: [one for one in tried if one.kata is kata] for kata in katas}
+    screen.print_mutants(by_kata)
+    rates = [mutating.killed(ours) / len(ours) for ours in by_kata.values()]
+    return PASSED if min(rates) >= mutating.ENOUGH else NOT_PASSED
+
+
+def _verify_flakes(katas: list[Kata], engine: Engine, jobs: int, count: int) -> int:
+    cells = []
+    right = sum(fails is None for kata in katas for fails in verifying.answers(kata).values())
+    with screen.progress("looking for flakes", right * count) as advance:
+        for cell in verifying.flakes(katas, engine, count, jobs):
+            cells.append(cell)
+            advance(f"{cell.kata.short_name}: {cell.answer}")
+    for kata in katas:
+        screen.print_flakes(kata, [cell for cell in cells if cell.kata is kata])
+    return NOT_PASSED if any(cell.broke for cell in cells) else PASSED
+
+
+@kata.command()
+@click.argument("name", metavar="PILLAR/KATA")
+def new(name: str) -> None:
+    """Lay out a new kata, whose proof then says step by step what is missing."""
+    made = scaffold.lay_out(_catalog(), name)
+    screen.say(f"made {', '.join(map(str, made))}; kata verify {name} says what is missing")
 
 
 @kata.command()

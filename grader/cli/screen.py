@@ -7,7 +7,7 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import rich.box
 from rich.console import Console
@@ -18,6 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.catalog import Catalog, Kata
+from grader.errors import GraderError
+from grader.mutants import Tried, killed
 from grader.verdict import BehaviourResult, Cause, Outcome, Verdict
 from grader.verify import Cell
 
@@ -213,6 +215,42 @@ def print_matrix(kata: Kata, seeds: Sequence[int], cells: Sequence[Cell]) -> Non
     for cell in cells:
         if cell.broke:
             _line(f"{_NO} {kata.short_name}, {cell.answer}, seed {cell.seed}: {cell.broke}", "red")
+
+
+def print_mutants(by_kata: Mapping[str, Sequence[Tried]]) -> None:
+    """How many of each kata's mutants were noticed, then each that was not."""
+    table = Table(box=rich.box.SIMPLE if _unicode else rich.box.ASCII2)
+    table.add_column("kata")
+    for name in ("mutants", "noticed", "rate"):
+        table.add_column(name, justify="right")
+    for name, tried in by_kata.items():
+        noticed = killed(tried)
+        table.add_row(name, str(len(tried)), str(noticed), f"{noticed / len(tried):.0%}")
+    _out.print(table)
+    for name, tried in by_kata.items():
+        for one in tried:
+            if one.survived:
+                _line(f"{_NO} {name}: not noticed: {one.mutant}", "red")
+            elif one.trouble:
+                _line(f"{_NO} {name}: grader trouble at {one.mutant}: {_trouble(one)}", "red")
+
+
+def _trouble(one: Tried) -> str:
+    if isinstance(one.verdict, GraderError):
+        return str(one.verdict)
+    return "; ".join(str(result.finding and result.finding.observed)
+                     for result in one.verdict.behaviours
+                     if result.outcome is Outcome.TROUBLE)  # fmt: skip
+
+
+def print_flakes(kata: Kata, cells: Sequence[Cell]) -> None:
+    """How often right answers passed, and the seed of each grading that did not."""
+    broken = [cell for cell in cells if cell.broke]
+    passed = len(cells) - len(broken)
+    _line(f"{_NO if broken else _YES} {kata.name}: {passed} of {len(cells)} gradings passed",
+          "red" if broken else "green")  # fmt: skip
+    for cell in broken:
+        _line(f"  {cell.answer}, seed {cell.seed}: {cell.broke}", "red")
 
 
 def print_problems(problems: Sequence[str]) -> None:
