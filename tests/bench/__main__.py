@@ -30,6 +30,7 @@ from tests.conftest import ISOLATING, ROOT
 _FOLDER = ROOT / "docs" / "bench"
 #: With more than this at work beside it, nothing that is measured here means anything.
 _QUIET_CORES = 0.1
+_out = Console(highlight=False)
 
 
 @click.command()
@@ -70,22 +71,26 @@ def main(
                 name: [(round(cost.cpu, 2), round(cost.wall, 2)) for cost in costs]
                 for name, costs in figures.cost.items()}},
         }  # fmt: skip
+        _print_rounds(report)
         with contextlib.ExitStack() as stack:
             ways = rounds.all_ways(toy.contract.preload, engines, 1, stack)
             for way in ways:
                 chatter.print(f"parts of a grading: {way.name}")
                 report["parts"][way.name] = extras.parts(way, ways[0], toy)
+        _show("A small grading on a warm slot: milliseconds", "way", report["parts"])
         # The same number on more slots, then more and more on the usual number.
         many = (10,) if quick else (10, 100, 1000, 10_000)[: 4 if full else 3]
         runs = [*((slots, many[:2][-1]) for slots in (1, 2, 4)), *((CORES, n) for n in many)]
         for engine in engines:
             chatter.print(f"{engine.name}: whole commands")
             report["cold"][engine.name] = extras.cold(engine, toy)
+        _show("Whole commands: seconds", "engine", report["cold"])
+        for engine in engines:
             report["scale"][engine.name] = []
             for slots, number in runs:
                 chatter.print(f"{engine.name}: {slots} slots, {number} small gradings")
                 report["scale"][engine.name] += [extras.scale(engine, toy, slots, number)]
-    _print(report)
+        _show("Small gradings in a row", "engine", report["scale"])
     for path, text in (
         (json_path, json.dumps(report, indent=2, ensure_ascii=False) + "\n"),
         (svg_path, picture.draw(report)),
@@ -108,44 +113,39 @@ def _engines(names: Sequence[str], tell: Callable[[str], None]) -> list[Engine]:
     return engines
 
 
-def _print(report: Mapping[str, Any]) -> None:
-    console = Console(highlight=False)
+def _print_rounds(report: Mapping[str, Any]) -> None:
     ran = report["ran"]
-    console.print(
+    _out.print(
         f"{', '.join(ran['katas'])}: {ran['submissions']} submissions each, {ran['rounds']} rounds,"
         f" {ran['jobs']} gradings at once; {report['machine']['processor']}, {CORES} cores,"
         f" {report['date']}. Medians, below them the least and the most of the rounds."
     )
     if report["background_cores"] > _QUIET_CORES:
-        console.print(f"Not to be trusted: up to {report['background_cores']:.1f} cores were busy"
-                      " with something else.", style="bold red")  # fmt: skip
-
-    def show(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        table = Table(box=rich.box.SIMPLE, title=title, title_justify="left")
-        for number, column in enumerate(rows[0] if rows else ()):
-            side: Literal["left", "right"] = "right" if number else "left"
-            table.add_column(column.replace("_", " "), justify=side, overflow="fold")
-        for row in rows:
-            table.add_row(*map(_cell, row.values()))
-        console.print(table)
-
+        _out.print(f"Not to be trusted: up to {report['background_cores']:.1f} cores were busy"
+                   " with something else.", style="bold red")  # fmt: skip
     columns = ("cpu_seconds", "times_limit", "overhead_seconds", "wall_seconds", "per_minute",
                "per_minute_by_cpu")  # fmt: skip
-    show("A grading", [{"way": name, **{column: way[column] for column in columns}}
-                       for name, way in report["ways"].items()])  # fmt: skip
-    show("Goals", report["goals"])
-    show(
-        "One grading of the reference, nothing beside it: seconds",
-        [{"kata": name, **alone} for name, alone in report["one_grading_alone_seconds"].items()],
-    )
-    show("A small grading on a warm slot: milliseconds",
-         [{"way": name, **parts} for name, parts in report["parts"].items()])  # fmt: skip
-    show("Whole commands: seconds",
-         [{"engine": name, **told} for name, told in report["cold"].items()])  # fmt: skip
-    show("Small gradings in a row", [{"engine": name, **row} for name, rows
-                                     in report["scale"].items() for row in rows])  # fmt: skip
+    ways = {name: {column: way[column] for column in columns}
+            for name, way in report["ways"].items()}  # fmt: skip
+    _show("A grading", "way", ways)
+    _show("Goals", "ratio", {goal.pop("what"): goal for goal in map(dict, report["goals"])})
+    alone = "One grading of the reference, nothing beside it: seconds"
+    _show(alone, "kata", report["one_grading_alone_seconds"])
     for surprise in report["surprises"]:
-        console.print(f"not as the kata says: {surprise}")
+        _out.print(f"not as the kata says: {surprise}")
+
+
+def _show(title: str, first: str, told: Mapping[str, Any]) -> None:
+    """A table: one row, or several, for each name."""
+    rows = [{first: name, **row} for name, several in told.items()
+            for row in (several if isinstance(several, list) else [several])]  # fmt: skip
+    table = Table(box=rich.box.SIMPLE, title=title, title_justify="left")
+    for number, column in enumerate(rows[0] if rows else ()):
+        side: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(column.replace("_", " "), justify=side, overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row.values()))
+    _out.print(table)
 
 
 def _cell(value: Any) -> str:
