@@ -1,6 +1,8 @@
 """Every kata of the repository proves itself, and gets the same verdict from every engine."""
 
 import os
+import pathlib
+import re
 from collections.abc import Iterable, Sequence
 
 import pytest
@@ -32,6 +34,18 @@ def test_words(kata: Kata) -> None:
     assert len({behaviour.group for behaviour in kata.behaviours}) >= 4
     assert len(kata.also_right()) >= 2
     assert len(kata.wrong()) >= 6
+
+
+@pytest.mark.parametrize("pillar", sorted({kata.folder.parent for kata in KATAS}),
+                         ids=lambda folder: folder.name)  # fmt: skip
+def test_chapter(pillar: pathlib.Path) -> None:
+    """Each pillar has its chapter, which leads to all of its katas, the gentle ones first."""
+    text = (pillar / "README.md").read_text("utf-8")
+    assert 800 <= len(text.split()) <= 1500
+    for part in ("```mermaid", "## A mistake", "## Checklist", "## Trade-offs", "## Katas"):
+        assert part in text
+    linked = re.findall(r"^\d\. \[.+\]\(([a-z-]+)/README\.md\)", text, re.MULTILINE)
+    assert linked == [kata.short_name for kata in KATAS if kata.folder.parent == pillar]
 
 
 @pytest.mark.timeout(1500)
