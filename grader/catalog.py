@@ -81,13 +81,11 @@ class _Contract(_Model):
 class Wrong:
     """A plausible wrong answer, and the behaviours at which it must fail.
 
-    `may_fail` names those that fall one way or the other, such as where the answer races.
     Its folder holds what differs from `over`: another answer, or the starter.
     """
 
     attempt: str
     fails: Sequence[str]
-    may_fail: Sequence[str] = ()
     over: str = REFERENCE
 
 
@@ -161,7 +159,7 @@ class Kata:
 
     def wrong(self) -> dict[str, Wrong]:
         """The wrong answers of solutions.toml by name."""
-        entries = self._solutions("wrong", {"attempt", "fails"}, {"may_fail", "over"})
+        entries = self._solutions("wrong", {"attempt", "fails"}, {"over"})
         wrong = {name: Wrong(**entry) for name, entry in entries.items()}
         right = {STARTER, REFERENCE, *(f"also_right/{name}" for name in self.also_right())}
         for name, entry in wrong.items():
@@ -202,8 +200,7 @@ class Kata:
             if set(entry) - optional != keys:
                 raise CatalogError(f"{path}: [{kind}.{name}] needs exactly: {', '.join(keys)}")
             known = {behaviour.id for behaviour in self.behaviours}
-            named = {*entry.get("fails", known), *entry.get("may_fail", ())}
-            if unknown := named - known or not entry.get("fails", known):
+            if unknown := set(entry.get("fails", known)) - known or not entry.get("fails", known):
                 raise CatalogError(
                     f"{path}: [{kind}.{name}] fails = …: name behaviours of {self.name} ({unknown})"
                 )

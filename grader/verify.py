@@ -34,15 +34,19 @@ def check_words(kata: Kata) -> list[str]:
     problems = scaffold.left_over(kata.folder, kata.solutions)
     try:
         _ = kata.hidden_tests
-        kata.wrong()
-        kata.starter_fails()
-        kata.also_right()
+        named = {id for fails in answers(kata).values() for id in fails or ()}
         for part in (REFERENCE, "README.md"):
             if not (kata.solutions / part).exists():
                 problems.append(f"{kata.solutions / part} is missing")
         starter = collect(kata, kata.folder)
     except GraderError as error:
         return [*problems, str(error)]
+    problems += [
+        f"{kata.solutions / 'solutions.toml'}: neither the starter nor a wrong answer names "
+        f"`{behaviour.id}`: nothing shows that its test can fail; add one that does"
+        for behaviour in kata.behaviours
+        if behaviour.id not in named
+    ]
     where = kata.folder / "README.md"
     declared = [behaviour.id for behaviour in kata.behaviours]
     promised = kata.promises
@@ -78,7 +82,7 @@ def verify(
 ) -> Iterator[Cell]:
     """Grades every answer of every kata with every seed; cells come as they are done.
 
-    What must fail is tried whole with the first seed, then only where it must fail.
+    What must fail is tried only at the behaviours that it names.
     """
     expected: dict[tuple[str, str], Sequence[str] | None] = {}
     tasks = []
@@ -86,9 +90,8 @@ def verify(
         for answer, fails in answers(kata).items():
             expected[kata.name, answer] = fails
             submission = collect(kata, kata.answer(answer))
-            named = None if fails is None else frozenset(fails)
-            tasks += [Task(kata, submission, seed, answer, only=named if place else None)
-                      for place, seed in enumerate(seeds)]  # fmt: skip
+            only = None if fails is None else frozenset(fails)
+            tasks += [Task(kata, submission, seed, answer, only) for seed in seeds]
     for task, verdict in grade_all(engine, tasks, jobs):
         yield _cell(task, verdict, expected[task.kata.name, task.label])
 
@@ -121,24 +124,6 @@ def _cell(task: Task, verdict: Verdict | GraderError, fails: Sequence[str] | Non
     if isinstance(verdict, GraderError):
         return Cell(task.kata, task.label, task.seed, None, str(verdict))
     return Cell(task.kata, task.label, task.seed, verdict, _broke(verdict, fails))
-
-
-def unproven(cells: Iterable[Cell]) -> list[str]:
-    """Behaviours at which nothing ever failed: nothing shows that their tests can fail."""
-    failed: dict[str, set[str]] = {}
-    katas = {}
-    for cell in cells:
-        katas[cell.kata.name] = cell.kata
-        failed.setdefault(cell.kata.name, set()).update(
-            result.id for result in (cell.verdict.behaviours if cell.verdict else ())
-            if not result.passed
-        )  # fmt: skip
-    return [
-        f"{name}: no starter and no wrong answer fails at `{behaviour.id}`; add one that does"
-        for name, kata in katas.items()
-        for behaviour in kata.behaviours
-        if behaviour.id not in failed[name]
-    ]
 
 
 def _broke(verdict: Verdict, fails: Sequence[str] | None) -> str | None:

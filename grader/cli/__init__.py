@@ -165,9 +165,7 @@ def verify(
             advance(f"{cell.kata.short_name}: {cell.answer}")
     for kata in katas:
         screen.print_matrix(kata, drawn, [cell for cell in cells if cell.kata is kata])
-    problems = verifying.unproven(cells)
-    screen.print_problems(problems)
-    sys.exit(NOT_PASSED if problems or any(cell.broke for cell in cells) else PASSED)
+    sys.exit(NOT_PASSED if any(cell.broke for cell in cells) else PASSED)
 
 
 def _verify_mutants(katas: list[Kata], engine: Engine, jobs: int) -> int:
