@@ -15,6 +15,7 @@ import atexit
 import contextlib
 import gc
 import importlib
+import io
 import json
 import os
 import pathlib
@@ -137,11 +138,14 @@ class Calls(Session):
         self.box = box
         self._root = box.root
         self._kept: list[Any] = []
+        self._stdout, self._stderr = io.StringIO(), io.StringIO()
 
     def send(self, message: Any) -> None:
         self._answer = {"id": message["id"]}
         try:
-            value = tasks._perform(message, self._kept)
+            with (contextlib.redirect_stdout(self._stdout),
+                  contextlib.redirect_stderr(self._stderr)):  # fmt: skip
+                value = tasks._perform(message, self._kept)
             if message["keep"]:
                 self._kept.append(value)
                 value = len(self._kept) - 1
@@ -153,6 +157,10 @@ class Calls(Session):
 
     def receive(self, deadline: float) -> Any:
         return self._answer
+
+    def log(self) -> dict[str, bytes]:
+        return {"stdout": self._stdout.getvalue().encode(),
+                "stderr": self._stderr.getvalue().encode()}  # fmt: skip
 
 
 class Process(Session):
