@@ -227,7 +227,7 @@ class Catalog:
         paths = sorted((self.root / "katas").glob("*/*/kata.toml"))
         return sorted(
             (self._load(path) for path in paths),
-            key=lambda kata: (kata.contract.level, kata.name),
+            key=lambda kata: (kata.contract.level, kata.contract.minutes, kata.name),
         )
 
     def get(self, name: str) -> Kata:

@@ -15,7 +15,7 @@ from tests.conftest import ISOLATING, ROOT, cold, engine_or_skip
 from tests.gradings import shape
 
 KATAS = Catalog(ROOT).katas
-SEEDS = 3
+SEEDS = 2
 #: Most of a grading is waiting (deadlines, starts), so more slots than processors pay.
 JOBS = (os.cpu_count() or 1) * 2
 #: By answer and behaviour: outcome and cause.
