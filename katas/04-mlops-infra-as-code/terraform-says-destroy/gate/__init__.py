@@ -1,0 +1,1 @@
+"""May this Terraform plan be applied?"""

@@ -1,0 +1,45 @@
+"""What stands against a plan."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from gate.plan import Change, Plan, mark_of
+from gate.policy import Policy
+
+#: No approval helps against these.
+BLOCKING = {"stateful-destroyed", "protection-weakened", "missing-state"}
+
+
+def findings(plan: Plan, policy: Policy) -> Iterator[dict[str, Any]]:
+    if plan.managed_before < policy.minimum_managed:
+        yield finding("missing-state")
+    if sum(change.touches for change in plan.changes) > policy.max_changes:
+        yield finding("blast-radius")
+    for change in plan.changes:
+        if not policy.disposable(change):
+            yield from about(change, policy)
+
+
+DESTROYED = re.compile(r"# (?:module\.\S+\.)*(\w+)\.[\w-]+(\[\S+\])? (will be destroyed|must be replaced)")
+
+
+def about(change: Change, policy: Policy) -> Iterator[dict[str, Any]]:
+    said = "will be destroyed" if change.actions == ("delete",) else "must be replaced"
+    line = f"# {change.address} {said}" if change.destroys else ""
+    match = DESTROYED.fullmatch(line)
+    if match and match[1] in policy.stateful_types:
+        yield finding("stateful-destroyed", change)
+    if change.before is None or change.after is None:
+        return
+    for attribute, safe in policy.protections.get(change.type, {}).items():
+        if change.before.get(attribute) != safe:
+            continue
+        if mark_of(change.unknown, attribute):
+            yield finding("protection-unknown", change, attribute)
+        elif change.after.get(attribute) != safe:
+            yield finding("protection-weakened", change, attribute)
+
+
+def finding(kind: str, change: Change | None = None, attribute: str | None = None) -> Any:
+    return {"kind": kind, "address": change and change.address, "attribute": attribute}
