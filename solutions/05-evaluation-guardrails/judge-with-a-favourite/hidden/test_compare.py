@@ -896,16 +896,21 @@ def test_damaged_cache(desk: Desk) -> None:
     )
     contents = {path: desk.submission.file(path) for path in kept}
     desk.submission.write(
-        {
-            path: content[: int(len(content) * desk.rng.uniform(0.3, 0.7))]
-            for path, content in contents.items()
-        }
+        {path: torn(content, desk.rng.uniform(0.3, 0.7)) for path, content in contents.items()}
     )
     given = "the same again, after every file in the cache lost its second half"
     report = desk.report(given, cache="cache")
     expect_figures(report, given, **figures(desk.judge.opinions))
     report = desk.report(f"{given}, and once more", cache="cache")
     expect_figures(report, given, from_cache=20, **figures(desk.judge.opinions))
+
+
+def torn(content: bytes, share: float) -> bytes:
+    """The beginning of a file, never up to the end of a line."""
+    cut = int(len(content) * share)
+    while b"\n" in content[max(cut - 1, 0) : cut + 1]:
+        cut -= 1
+    return content[:cut]
 
 
 # Of use

@@ -87,7 +87,7 @@ class RetryBudget:
 class Breaker:
     """Opens after several failures in a row; later lets one call through to look."""
 
-    def __init__(self, failures: int = 5, rest_seconds: float = 0.5) -> None:
+    def __init__(self, failures: int = 5, rest_seconds: float = 5.0) -> None:
         self._threshold = failures
         self._rest = rest_seconds
         self._failures = 0
