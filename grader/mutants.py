@@ -22,8 +22,8 @@ _SWAPS: dict[type[ast.AST], type[ast.AST]] = {
     ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult, ast.BitAnd: ast.BitOr,
     ast.BitOr: ast.BitAnd,
 }  # fmt: skip
-#: Words for a reader of `--help`; no behaviour hangs on them.
-_FOR_READERS = frozenset({"help", "description", "prog", "metavar", "epilog", "title"})
+#: A command line's own declaration: how a wrong call is answered is nothing that katas promise.
+_COMMAND_LINE = frozenset({"ArgumentParser", "add_argument", "add_parser", "add_subparsers"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,18 +112,29 @@ def _changes(tree: ast.AST) -> Iterator[tuple[ast.expr | ast.stmt, str]]:
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.expr | ast.stmt]:
-    """Expressions and statements that run: no annotations, no texts, no words of help."""
+    """Expressions and statements that do something: no annotations, decorators, texts."""
     for field, value in ast.iter_fields(tree):
-        if field in ("annotation", "returns"):
+        if field in ("annotation", "returns", "decorator_list"):
             continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.JoinedStr) or not isinstance(child, ast.AST):
                 continue
-            if isinstance(child, ast.keyword) and child.arg in _FOR_READERS:
+            if any(_declares(part) for part in (child, getattr(child, "value", None))):
                 continue
             if isinstance(child, ast.expr | ast.stmt):
                 yield child
             yield from _nodes(child)
+
+
+def _declares(node: object) -> bool:
+    """Whether it is a call that declares a part of a command line."""
+    if not isinstance(node, ast.Call):
+        return False
+    return getattr(node.func, "attr", getattr(node.func, "id", "")) in _COMMAND_LINE
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
 
 
 def _variants(node: ast.expr | ast.stmt) -> Iterator[ast.expr | ast.stmt]:
@@ -147,12 +158,12 @@ def _variants(node: ast.expr | ast.stmt) -> Iterator[ast.expr | ast.stmt]:
             yield ast.IfExp(test, orelse, body)
         case ast.Call(func, args, keywords):
             for left_out in keywords:
-                if left_out.arg and left_out.arg not in _FOR_READERS:
+                if left_out.arg:
                     rest = [keyword for keyword in keywords if keyword is not left_out]
                     yield ast.Call(func, args, rest)
         case ast.Expr(ast.Call() | ast.Await()) | ast.Raise() | ast.AugAssign():
             yield ast.Pass()
-        case ast.Return(ast.expr()):
+        case ast.Return(ast.expr() as value) if not _is_none(value):
             yield ast.Return(None)
         case ast.Continue():
             yield ast.Break()
