@@ -1,0 +1,22 @@
+import pytest
+from refill import catalog
+from refill.totals import labels, total
+
+
+@pytest.fixture
+def shop():
+    catalog.clear()
+    for article, price in {"rye": 1.10, "milk": 2.20, "eggs": 3.30}.items():
+        catalog.register(article, price)
+
+
+def test_total_adds_up(shop):
+    assert total(["rye", "milk", "eggs"]) == 6.60
+
+
+def test_an_article_counts_once(shop):
+    assert total(["milk", "milk", "rye"]) == pytest.approx(3.30)
+
+
+def test_labels(shop):
+    assert ", ".join(labels(["rye", "milk", "eggs"])) == "rye 1.10, milk 2.20, eggs 3.30"

@@ -1,0 +1,1 @@
+"""Proposes what a household runs out of next, and plans its deliveries."""

@@ -1,0 +1,20 @@
+"""When the next delivery goes out, and in which batch."""
+
+from datetime import UTC, date, datetime
+
+
+def next_delivery(last: date) -> date:
+    """A month later, on the same day; on the last day of a month that is too short for it."""
+    year, month = last.year + last.month // 12, last.month % 12 + 1
+    for day in range(last.day, 27, -1):
+        try:
+            return date(year, month, day)
+        except ValueError:
+            continue
+    return date(year, month, last.day)
+
+
+def batch_name(now: datetime | None = None) -> str:
+    """Name of the batch at a moment, which is the present one unless told; by the date in UTC."""
+    moment = datetime.now(UTC) if now is None else now.astimezone(UTC)
+    return f"refill-{moment:%Y-%m-%d}"

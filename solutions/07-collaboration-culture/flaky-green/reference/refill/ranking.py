@@ -1,0 +1,9 @@
+"""Which articles are proposed."""
+
+from collections.abc import Iterable, Mapping
+
+
+def top(scores: Mapping[str, float], n: int, exclude: Iterable[str] = ()) -> list[str]:
+    """The `n` articles with the highest scores, best first; equal scores by name."""
+    candidates = set(scores) - set(exclude)
+    return sorted(candidates, key=lambda article: (-scores[article], article))[:n]

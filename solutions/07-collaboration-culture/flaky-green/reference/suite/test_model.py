@@ -1,0 +1,37 @@
+import numpy as np
+from refill.model import auc, load, train
+from refill.sample import households
+
+
+def test_model_finds_buyers():
+    # 40 models for 300 households each: their mean AUC is 0.890 with a standard deviation of 0.003,
+    # and 0.844 if they are 5 % worse. 0.867 lies more than six standard deviations from either, so
+    # this is red for nothing, or green for nothing, less than once in 10 million runs.
+    found = []
+    for _ in range(40):
+        rng = np.random.default_rng()
+        model = train(*households(300, rng))
+        rows, bought = households(300, rng)
+        found.append(auc(model.scores(rows), bought))
+    assert np.mean(found) >= 0.867
+
+
+def test_same_seed_same_model():
+    rows, bought = households(200, np.random.default_rng())
+    first = train(rows, bought, seed=11)
+    second = train(rows, bought, seed=11)
+    assert np.array_equal(first.scores(rows), second.scores(rows))
+
+
+def test_scores_are_probabilities():
+    rows, bought = households(100, np.random.default_rng(5))
+    scores = train(rows, bought, seed=5).scores(rows * 3)
+    assert scores.shape == (100,)
+    assert ((scores >= 0) & (scores <= 1)).all()
+
+
+def test_model_survives_saving(tmp_path):
+    rows, bought = households(100, np.random.default_rng(6))
+    model = train(rows, bought, seed=6)
+    model.save(tmp_path / "model.json")
+    assert np.allclose(load(tmp_path / "model.json").scores(rows), model.scores(rows))

@@ -1,0 +1,34 @@
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import pytest
+from refill.plan import batch_name, next_delivery
+
+
+@pytest.mark.parametrize(
+    ("last", "following"),
+    [
+        ("2026-03-15", "2026-04-15"),
+        ("2025-12-05", "2026-01-05"),
+        ("2026-03-31", "2026-04-30"),
+        ("2026-01-31", "2026-02-28"),
+        ("2026-01-29", "2026-02-28"),
+        ("2028-01-31", "2028-02-29"),
+        ("2028-02-29", "2028-03-29"),
+        ("2025-12-31", "2026-01-31"),
+    ],
+)
+def test_next_delivery(last, following):
+    assert next_delivery(date.fromisoformat(last)) == date.fromisoformat(following)
+
+
+def test_batch_name_goes_by_utc():
+    assert batch_name(datetime(2026, 3, 1, 23, 30, tzinfo=UTC)) == "refill-2026-03-01"
+    in_tokyo = datetime(2026, 3, 2, 8, 30, tzinfo=timezone(timedelta(hours=9)))
+    assert batch_name(in_tokyo) == "refill-2026-03-01"
+
+
+def test_batch_of_the_present_moment():
+    # Midnight may pass between the lines, so both days' names are asked for.
+    before = batch_name(datetime.now(UTC))
+    present = batch_name()
+    assert present in (before, batch_name(datetime.now(UTC)))
