@@ -1,0 +1,46 @@
+"""One day's letters: booked by the assistant, read by a nurse today, or waiting."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from desk import familiar, staff
+
+
+def route(letters: Sequence[Mapping[str, str]], policy: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each letter is judged by itself; the day's load decides only when it is read."""
+    letters = [dict(letter) for letter in letters]
+    for site, facts in policy["sites"].items():
+        own = [letter for letter in letters if letter["site"] == site]
+        own = [letter for letter in own if familiar.strange(letter, policy["known"]) is None]
+        own.sort(key=lambda letter: -float(letter["confidence"]))
+        # The model drifts, its order stays: as large a share as in the calibration file.
+        number = int(len(own) * facts["auto"] / facts["letters"])
+        for k, letter in enumerate(own):
+            letter["chosen"] = "yes" if k < number else ""
+    routed: list[dict[str, Any]] = []
+    queue: list[tuple[Any, dict[str, Any]]] = []
+    for letter in letters:
+        reason, detail = judge(letter, policy)
+        row = {"letter": letter["letter"], "reason": reason, "detail": detail}
+        routed.append(row)
+        if reason == "sure":
+            row |= {"action": "auto", "place": ""}
+        else:
+            queue.append((staff.urgency(letter, reason, policy), row))
+    queue.sort(key=lambda entry: entry[0])
+    for place, (_, row) in enumerate(queue, 1):
+        row |= {"action": "ask" if place <= policy["capacity"] else "wait", "place": place}
+    return routed
+
+
+def judge(letter: Mapping[str, str], policy: Mapping[str, Any]) -> tuple[str, str]:
+    """Why a letter is booked or not, as a code and in words."""
+    strange = familiar.strange(letter, policy["known"])
+    if strange is not None:
+        return "unfamiliar", strange
+    threshold = policy["sites"][letter["site"]]["threshold"]
+    if threshold is None:
+        return "unproven", f"nothing is booked at {letter['site']} yet"
+    sure = letter["chosen"] == "yes"
+    detail = f"confidence {letter['confidence']}, booked from {threshold:g} on"
+    return ("sure" if sure else "doubtful"), detail
