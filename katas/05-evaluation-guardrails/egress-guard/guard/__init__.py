@@ -1,0 +1,1 @@
+"""What the egress guard does to a text on its way out."""

@@ -1,0 +1,9 @@
+"""One line for each request: figures and fixed words, never a text that somebody wrote."""
+
+from __future__ import annotations
+
+import json
+
+
+def tell(**fields: str | int | bool) -> None:
+    print(json.dumps({"event": "chat", **fields}), flush=True)
