@@ -1,0 +1,5 @@
+"""Cuts manuals into passages for the search index."""
+
+from splitter.chunker import chunk
+
+__all__ = ["chunk"]
