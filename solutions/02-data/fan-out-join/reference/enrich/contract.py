@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from enrich.keys import as_number, as_text
 
 COLUMNS = {
     "orders": [
@@ -23,16 +24,6 @@ COLUMNS = {
     "costs": ["product_id", "valid_from", "valid_to", "unit_cost_cents"],
     "promotions": ["promo_code", "campaign"],
 }
-
-
-def as_text(cell: str) -> str:
-    return unicodedata.normalize("NFC", cell.strip())
-
-
-def as_number(cell: str) -> str:
-    """Some tills pad store numbers with zeros. Ids with letters stay as they are."""
-    text = as_text(cell)
-    return str(int(text)) if text.isdecimal() else text
 
 
 @dataclass(frozen=True)

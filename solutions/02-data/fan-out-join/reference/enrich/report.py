@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from enrich.joins import Found
+from enrich.found import Found
 
 GROUPS = ["region", "segment", "category", "campaign"]
 

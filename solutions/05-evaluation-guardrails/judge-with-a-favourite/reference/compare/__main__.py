@@ -8,11 +8,14 @@ import os
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from compare.cache import Cache
 from compare.items import BadItems, load
-from compare.judge import RUBRIC, Judge, Question
+from compare.judge import Judge
+from compare.orders import ask_both
+from compare.prompt import RUBRIC
 from compare.report import summarise
 
 ABREAST = 8
@@ -35,15 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"compare: {options.items}: {bad}", file=sys.stderr)
         return 2
 
-    questions = []
-    for item in items:
-        questions.append(Question(item.question, item.baseline, item.candidate))
-        questions.append(Question(item.question, item.candidate, item.baseline))
     with Cache(options.cache) as cache, ThreadPoolExecutor(ABREAST) as pool:
         judge = Judge(os.environ["JUDGE_MODEL"], rubric, cache)
-        verdicts = list(pool.map(judge.ask, questions))
+        pairs = list(pool.map(partial(ask_both, judge), items))
 
-    report = summarise(items, verdicts[::2], verdicts[1::2])
+    report = summarise(items, pairs)
     report["from_cache"] = judge.from_cache
     Path(options.out).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     rate = report["win_rate"]

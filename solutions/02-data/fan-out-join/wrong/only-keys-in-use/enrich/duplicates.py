@@ -1,0 +1,26 @@
+"""The check before any join: does a table have more than one row for a key?"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from enrich import periods
+from enrich.contract import JOINS, Join
+from enrich.tables import Tables
+
+
+def find(tables: Tables) -> dict[str, list[str]]:
+    """The keys that have more than one row, as far as today's lines refer to them."""
+    found = {}
+    for join in JOINS:
+        used = set(tables["orders"][join.key].map(join.compared))
+        found[join.table] = sorted(_repeated(tables[join.table], join) & used)
+    return found
+
+
+def _repeated(table: pd.DataFrame, join: Join) -> set[str]:
+    if join.dated:
+        rows = periods.by_key(table, join)
+        return {key for key in rows if periods.overlap(rows[key])}
+    keys = table[join.key].map(join.compared)
+    return set(keys[keys.duplicated() & (keys != "")])
