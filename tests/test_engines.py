@@ -121,7 +121,8 @@ def test_files_beside_the_code_are_there_and_tests_are_not(engine: Engine, toy: 
     code = f"""
 import pathlib
 here = pathlib.Path(__file__).parent
-names = sorted(path.relative_to(here).as_posix() for path in here.rglob("*"))
+names = sorted(path.relative_to(here).as_posix() for path in here.rglob("*")
+               if "__pycache__" not in path.parts)
 if names != ["adder.py", "more", "more/deep", "more/deep/x.py", "prices.csv"]:
     raise RuntimeError(str(names))
 {RIGHT}"""

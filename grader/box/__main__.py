@@ -4,6 +4,7 @@ import argparse
 import pathlib
 from collections.abc import Callable
 
+from grader.box import tasks
 from grader.box.supervisor import Supervisor
 from grader.box.zygote import Zygote
 
@@ -15,15 +16,16 @@ def main() -> None:
     parser.add_argument("--home", type=pathlib.Path, help="the only writable folder, of one box")
     parser.add_argument("--limit-processes", action="store_true", help="by RLIMIT_NPROC")
     options = parser.parse_args()
-    work: Callable[[], object] | None
+    serve: Callable[[], tasks.Work | None]
     if options.zygote:
-        work = Zygote(options.zygote, options.port).serve
+        serve = Zygote(options.zygote, options.port).serve
     else:
-        work = Supervisor(options.port, options.home, limit_processes=options.limit_processes).serve
-    # In a forked child `serve` returns what the child must do: it runs here, with its parent's
-    # stack gone, and ends with the interpreter's ordinary finalisation (atexit, threads, buffers).
-    while callable(work):
-        work = work()  # type: ignore[assignment]
+        serve = Supervisor(
+            options.port, options.home, limit_processes=options.limit_processes
+        ).serve
+    # In a forked child `serve` returns what the child must do: here its parent's stack is gone.
+    if work := serve():
+        tasks.do(work)
 
 
 if __name__ == "__main__":

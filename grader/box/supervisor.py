@@ -8,9 +8,8 @@ process that works for the judge until it ends or is killed. The supervisor neve
 import contextlib
 import dataclasses
 import functools
-import gc
 import hashlib
-import importlib
+import importlib.util
 import os
 import pathlib
 import resource
@@ -24,7 +23,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from grader import kernel, wire
@@ -35,6 +34,8 @@ _GREETING_SECONDS = 5.0
 #: From the first byte of a caller's token to its last.
 _REQUEST_SECONDS = 0.25
 _BIND_SECONDS = 5.0
+#: A submission that takes longer is compiled where it is imported, in that behaviour's time.
+_COMPILE_SECONDS = 2.0
 _KINDS = ("call", "run", "serve")
 #: The end of a session whose connection did not get through to the supervisor.
 _NEVER_BEGAN = {"code": -signal.SIGKILL, "reason": None, "cpu": 0.0, "stdout": b"", "stderr": b""}
@@ -79,6 +80,8 @@ class Supervisor:
         self._scratch = home / "scratch"
         self._limit_processes = limit_processes
         self._limits: dict[str, int] = {}
+        self._compiled_for: dict[str, bytes] = {}
+        self._bytecode: dict[str, bytes] = {}
         self._sessions: dict[int, _Session] = {}
         self._ooms = kernel.oom_kills()
         self._listener = _listen(port)
@@ -155,11 +158,7 @@ class Supervisor:
 
     def _do_hello(self, limits: dict[str, int], preload: list[str]) -> str:
         self._limits = limits
-        for module in preload:
-            importlib.import_module(module)
-        # Forks share these pages until someone writes to them; the collector would, on every pass.
-        gc.collect()
-        gc.freeze()
+        tasks.warm(preload)
         return sys.version.split()[0]
 
     def _do_reset(self, files: dict[str, bytes]) -> str:
@@ -176,10 +175,34 @@ class Supervisor:
             folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             _write(self._root, name, content)
+        if files != self._compiled_for:
+            self._compiled_for, self._bytecode = files, self._compile(files)
+        for name, content in self._bytecode.items():
+            _write(self._root, importlib.util.cache_from_source(name), content)
         for path in sorted(self._root.rglob("*"), reverse=True):
             path.chmod(0o555 if path.is_dir() else 0o444)
         self._root.chmod(0o555)
         return str(self._root)
+
+    def _compile(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The submission's bytecode, for all behaviours; hostile source may take for ever."""
+        ours, theirs = socket.socketpair()
+        pid = self._fork()
+        if pid == 0:
+            try:
+                self._restrict()
+                wire.send(theirs, tasks.bytecode(self._root))
+            finally:
+                os._exit(0)
+        theirs.close()
+        try:
+            compiled = wire.receive(ours, time.monotonic() + _COMPILE_SECONDS)
+        except (OSError, EOFError, WireError):
+            compiled = {}
+        ours.close()
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return {name: content for name, content in compiled.items() if name in files}
 
     def _hang_up_on_callers(self) -> None:
         """Whoever has connected and said nothing yet belongs to a behaviour that is over."""

@@ -3,16 +3,26 @@
 From here on learner code shares the process, so nothing here is trusted by the judge.
 """
 
+import atexit
+import contextlib
 import functools
+import gc
 import importlib
+import io
+import itertools
 import os
 import pathlib
+import py_compile
 import runpy
 import socket
 import sys
+import tempfile
+import threading
 import traceback
-from collections.abc import Iterable
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterable
+from py_compile import PycInvalidationMode
+from typing import Any, NoReturn
 
 from grader import wire
 from grader.errors import WireError
@@ -23,11 +33,87 @@ EXIT_OUT_OF_MEMORY = 117
 THREAD_LIMITS = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1"
 )
+#: Of the standard library, what ordinary programs import: each new process would do it again.
+COMMON_PARTS = (
+    "argparse", "asyncio", "bisect", "copy", "csv", "dataclasses", "datetime", "decimal", "enum",
+    "fnmatch", "fractions", "gettext", "glob", "hashlib", "heapq", "inspect", "json", "locale",
+    "logging", "pickle", "queue", "random", "secrets", "shutil", "statistics", "subprocess",
+    "tempfile", "textwrap", "threading", "typing", "uuid", "zoneinfo",
+)  # fmt: skip
 #: What uvicorn would import only when it serves.
 SERVER_PARTS = ("uvicorn.lifespan.on", "uvicorn.loops.auto", "uvicorn.protocols.http.auto",
                 "uvicorn.protocols.websockets.auto")  # fmt: skip
+#: What a forked process has to do; the result may be more of it.
+Work = Callable[[], Any]
 _MAX_TEXT = 2000
+#: What Python ends with when it cannot write its last output.
+_EXIT_UNWRITTEN = 120
 _HERE = str(pathlib.Path(__file__).parent)
+
+
+def warm(preload: Iterable[str]) -> None:
+    """Imports what forks will need, and shares these pages with them."""
+    preload = tuple(preload)
+    for module in (*COMMON_PARTS, *preload, *(SERVER_PARTS if "uvicorn" in preload else ())):
+        importlib.import_module(module)
+    # Until someone writes to them, pages are shared; the collector would, on every pass.
+    gc.collect()
+    gc.freeze()
+
+
+def bytecode(root: pathlib.Path) -> dict[str, bytes]:
+    """The bytecode of each Python file below `root` that compiles, by the file's path.
+
+    It is taken without a look at its source; `importlib.util.cache_from_source` says where.
+    """
+    compiled = {}
+    with warnings.catch_warnings(), tempfile.NamedTemporaryFile(suffix=".pyc") as made:
+        warnings.simplefilter("ignore")
+        for path in root.rglob("*.py"):
+            with contextlib.suppress(Exception):
+                py_compile.compile(
+                    str(path),
+                    made.name,
+                    doraise=True,
+                    invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
+                )
+                compiled[path.relative_to(root).as_posix()] = pathlib.Path(made.name).read_bytes()
+    return compiled
+
+
+def do(work: Work) -> NoReturn:
+    """Does a forked process's work and ends it as Python would: threads, atexit, objects, buffers.
+
+    Only what the parent had imported stays whole: to take it apart would copy all its pages.
+    """
+    code, last = 0, next(reversed(sys.modules))
+    try:
+        while callable(work):
+            work = work()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if code and not isinstance(end.code, int):
+            print(end.code, file=sys.stderr)
+    except BaseException:
+        code = 1
+        traceback.print_exc()
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    # Backwards from the newest: to look at the parent's own would copy their pages, too.
+    for name in list(itertools.takewhile(lambda name: name != last, reversed(sys.modules))):
+        del sys.modules[name]
+    gc.collect()
+    for stream in gc.get_objects():
+        # Those of the parent are not among them: it has frozen its objects.
+        if isinstance(stream, io.IOBase) and stream not in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        code = code or _EXIT_UNWRITTEN
+    os._exit(code & 0xFF)
 
 
 def answer_calls(connection: socket.socket, root: pathlib.Path) -> None:

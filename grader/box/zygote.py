@@ -7,8 +7,6 @@ own over a Unix socket, which becomes the control connection of the box that com
 
 import contextlib
 import functools
-import gc
-import importlib
 import os
 import pathlib
 import resource
@@ -107,11 +105,7 @@ class Zygote:
     def _do_warm(self, preload: list[str], disk_mb: int) -> str | None:
         """Imports what boxes will need. The answer: why no boxes can be made here, if so."""
         self._disk_mb = disk_mb
-        for module in (*preload, *(tasks.SERVER_PARTS if "uvicorn" in preload else ())):
-            importlib.import_module(module)
-        # Forks share these pages until someone writes to them; the collector would, on every pass.
-        gc.collect()
-        gc.freeze()
+        tasks.warm(preload)
         return _problem()
 
     def _do_usage(self) -> dict[str, list[float]]:

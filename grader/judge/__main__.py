@@ -5,7 +5,7 @@ nothing of it stays; it answers {"behaviour": …} as each falls, then {"done": 
 """
 
 import functools
-import importlib
+import importlib.util
 import os
 import pathlib
 import resource
@@ -23,6 +23,7 @@ import pytest
 from _pytest.config import default_plugins
 
 from grader import wire
+from grader.box import tasks
 from grader.judge.findings import BoxLost
 from grader.judge.job import Job
 from grader.judge.plugin import Grading
@@ -49,16 +50,15 @@ def main() -> None:
     sink = os.open(os.devnull, os.O_RDWR)
     os.dup2(sink, 0)
     os.dup2(sink, 1)
-    for module in _LATE:
-        importlib.import_module(module)
+    tasks.warm(_LATE)
     wire.write_to(replies, {"ready": sys.version.split()[0]})
     while True:
         try:
             request = wire.receive_from(lambda size: os.read(requests, size))
         except EOFError:
             return
-        for module in request.get("warm", []):
-            importlib.import_module(module)
+        if "warm" in request:
+            tasks.warm(request["warm"])
         if "grade" in request:
             _supervise(Job(**request["grade"]), requests, replies)
 
@@ -124,7 +124,19 @@ def _lay(hidden: Mapping[str, bytes], folder: pathlib.Path) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
+        if path.suffix == ".py" and (bytecode := _bytecode(content)):
+            cached = pathlib.Path(importlib.util.cache_from_source(str(path)))
+            cached.parent.mkdir(exist_ok=True)
+            cached.write_bytes(bytecode)
     (folder / "pytest.ini").write_text("[pytest]\n")
+
+
+@functools.lru_cache(maxsize=100)
+def _bytecode(source: bytes) -> bytes | None:
+    """A hidden test's, made once for all gradings. None if it does not compile: pytest says why."""
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "test.py").write_bytes(source)
+        return tasks.bytecode(pathlib.Path(folder)).get("test.py")
 
 
 def _grade(job: Job, lane: int, hidden: pathlib.Path, reports: int) -> int:

@@ -6,9 +6,9 @@ files: no sandbox, no codec, nothing between a test and the code under test.
 `python -m pytest -p direct hidden` reads its job from the working directory and leaves one line of
 JSON for each behaviour there; the first line is of the process's start, imports included.
 
-`python -m tests.bench.direct JOBS MODULE…` is the limit, the least that hidden tests can cost: with
-everything imported it forks a child for each grading. It reads a JSON list of folders from each
-line of standard input, grades them, at most JOBS at once, and answers with an empty line.
+`python direct.py JOBS MODULE…` is the limit, the least that hidden tests can cost: with everything
+imported it forks a child for each grading. It reads a JSON list of folders from each line of
+standard input, grades them, at most JOBS at once, and answers with an empty line.
 """
 
 import atexit
@@ -16,6 +16,7 @@ import contextlib
 import gc
 import importlib
 import io
+import itertools
 import json
 import os
 import pathlib
@@ -86,6 +87,7 @@ class DirectBox(Box):
         self.home, self.root, self.scratch = home, home / "submission", home / "scratch"
         self._origin = os.getcwd()
         self._processes: list[Process] = []
+        self._last = next(reversed(sys.modules))
         sys.path.insert(0, str(self.root))
 
     def ask(self, do: str, **arguments: Any) -> Any:
@@ -99,8 +101,10 @@ class DirectBox(Box):
 
     def forget(self) -> None:
         """Unloads what was imported from the submission."""
-        for name, module in list(sys.modules.items()):
-            if str(getattr(module, "__file__", None)).startswith(str(self.home)):
+        # Not all modules: in a fork, to look at one is to copy its page.
+        for name in list(itertools.takewhile(lambda name: name != self._last,
+                                             reversed(sys.modules))):  # fmt: skip
+            if str(getattr(sys.modules[name], "__file__", None)).startswith(str(self.home)):
                 del sys.modules[name]
         importlib.invalidate_caches()
 

@@ -103,7 +103,7 @@ def scale(engine: Engine, kata: Kata, slots: int, gradings: int) -> Row:
         ours = Ours(engine, slots, stack)
         ours.batch(_references(kata, slots * 2))
         tasks = _references(kata, 1) * gradings
-        cost, boxes = meter.spent(_boxes_mb, ours.engine, tasks, slots)
+        cost, boxes = meter.spent(meter.background(), _boxes_mb, ours.engine, tasks, slots)
         memory = meter.memory_mb(meter.slot_processes(engine))
     return {
         "slots": slots, "gradings": gradings, "per_minute": round(gradings / cost.wall * 60, 1),

@@ -19,7 +19,7 @@ from tests.machine import offspring
 
 T = TypeVar("T")
 CORES = os.cpu_count() or 1
-#: So long the machine's own background is watched before each measurement.
+#: So long the machine's own background is watched.
 _IDLE_SECONDS = 2.0
 
 
@@ -39,11 +39,15 @@ class Spent:
         return Spent(self.cpu + other.cpu, self.wall + other.wall, most)
 
 
-def spent(work: Callable[..., T], *arguments: Any) -> tuple[Spent, T]:
-    """What `work(*arguments)` costs, daemons and all, and what it returned."""
+def background() -> float:
+    """How many processors are busy with something else, by a look at the machine now."""
     busy = _busy()
     time.sleep(_IDLE_SECONDS)
-    background = (_busy() - busy) / _IDLE_SECONDS
+    return (_busy() - busy) / _IDLE_SECONDS
+
+
+def spent(background: float, work: Callable[..., T], *arguments: Any) -> tuple[Spent, T]:
+    """What `work(*arguments)` costs, daemons and all, and what it returned."""
     busy, started = _busy(), time.monotonic()
     came = work(*arguments)
     wall = time.monotonic() - started

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -84,8 +85,13 @@ class _Kept:
 class _Direct:
     """Pytest with the direct plugin over prepared folders; subclasses say how it is started."""
 
+    #: Where the folders are made.
+    _home: str | None = None
+
     def batch(self, tasks: Sequence[Task]) -> list[list[Result]]:
-        with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as home:
+        with tempfile.TemporaryDirectory(
+            prefix="bench-", dir=self._home, ignore_cleanup_errors=True
+        ) as home:
             pathlib.Path(home).chmod(0o755)
             folders = [pathlib.Path(home, str(number)) for number in range(len(tasks))]
             for task, folder in zip(tasks, folders, strict=True):
@@ -98,14 +104,27 @@ class _Direct:
 
 
 class Limit(_Direct):
-    """A warm process that forks for each grading: the least that the tests can cost."""
+    """A warm process that forks for each grading: the least that the tests can cost.
 
-    name = "limit"
+    With an `image` it runs on the interpreter in there, in one container from first to last.
+    """
 
-    def __init__(self, preload: Sequence[str], jobs: int, stack: contextlib.ExitStack) -> None:
+    def __init__(
+        self, preload: Sequence[str], jobs: int, stack: contextlib.ExitStack, image: str = ""
+    ) -> None:
+        self.name = "limit in image" if image else "limit"
+        self._home = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-"))
+        shutil.copy(direct.__file__, self._home)
+        command = ["python" if image else sys.executable, f"{self._home}/direct.py", str(jobs)]
+        environment = {**local.environment(str(local.PACKAGE_PARENT)), **_ENVIRONMENT}
+        if image:
+            settings = [f"--env={name}={text}" for name, text in _ENVIRONMENT.items()]
+            command = ["docker", "run", "--rm", "--interactive", "--init", "--network=none",
+                       f"--volume={self._home}:{self._home}", f"--user={os.getuid()}:{os.getgid()}",
+                       "--env=PYTHONPATH=/opt/kata", *settings, image, *command]  # fmt: skip
+            environment = dict(os.environ)
         self._server = stack.enter_context(subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.direct", str(jobs), *preload],
-            env={**local.environment(str(local.PACKAGE_PARENT)), **_ENVIRONMENT}, cwd="/",
+            [*command, *preload], env=environment, cwd="/",
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         ))  # fmt: skip
         self._wait()
