@@ -116,6 +116,32 @@ pathlib.Path(__file__).write_text("raise RuntimeError('changed')")
     assert grade_code(engine, toy, code).outcome is Outcome.PASSED
 
 
+@pytest.mark.parametrize(
+    "tell",
+    [
+        "import atexit; atexit.register(print, text)",
+        "import threading; threading.Timer(0.1, print, [text]).start()",
+        "import helper; helper.stream.write(text)",
+        "class Last:\n  __del__ = lambda self: print(text, flush=True)\n"
+        "import helper; helper.last = Last()",
+    ],
+    ids=["atexit", "thread", "buffer", "finaliser"],
+)
+def test_a_command_ends_as_python_ends_it(engine: Engine, toy: Kata, tell: str) -> None:
+    """What a program leaves to its end still happens, though the interpreter stays in one piece."""
+    code = f"""{RIGHT.partition("if __name__")[0]}
+if __name__ == "__main__":
+    import sys
+    sys.path.append(sys.path[0] + "/more")
+    text = str(add(int(sys.argv[1]), int(sys.argv[2])))
+    {tell.replace(chr(10), chr(10) + "    ")}
+"""
+    helper = "import os\nstream = open(os.dup(1), 'w')\n"
+    assert grade_files(engine, toy, {"adder.py": code, "more/helper.py": helper}).outcome is (
+        Outcome.PASSED
+    )
+
+
 def test_files_beside_the_code_are_there_and_tests_are_not(engine: Engine, toy: Kata) -> None:
     (toy.folder / "prices.csv").write_text("a,b\n1,2\n")
     code = f"""

@@ -68,12 +68,11 @@ def test_proves_itself(kata: Kata) -> None:
 @pytest.mark.timeout(3000)
 def test_every_way_comes_to_the_same_verdict(kata: Kata) -> None:
     """Warm and cold, on one slot that tries behaviours side by side and on many, on each engine."""
-    engines = [way for engine in _isolating() for way in (engine, cold(engine))]
-    seed = new_seed()
+    engines, seed = _isolating(), new_seed()
     first = _shapes(verify([kata], engines[0], [seed], 1))
     for engine in engines:
-        for jobs in (1, JOBS):
-            _assert_same(first, kata, engine, seed, jobs)
+        for way, jobs in ((engine, 1), (engine, JOBS), (cold(engine), JOBS)):
+            _assert_same(first, kata, way, seed, jobs)
 
 
 def _assert_same(first: _Shapes, kata: Kata, engine: Engine, seed: int, jobs: int) -> None:

@@ -99,21 +99,25 @@ def do(work: Work) -> NoReturn:
         traceback.print_exc()
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
+    _flush_streams()
     # Backwards from the newest: to look at the parent's own would copy their pages, too.
     for name in list(itertools.takewhile(lambda name: name != last, reversed(sys.modules))):
         del sys.modules[name]
     gc.collect()
-    for stream in gc.get_objects():
-        # Those of the parent are not among them: it has frozen its objects.
-        if isinstance(stream, io.IOBase) and stream not in (sys.stdout, sys.stderr):
-            with contextlib.suppress(Exception):
-                stream.flush()
     try:
         sys.stdout.flush()
         sys.stderr.flush()
     except (OSError, ValueError):
         code = code or _EXIT_UNWRITTEN
     os._exit(code & 0xFF)
+
+
+def _flush_streams() -> None:
+    """Writes out what open files of this process hold back; its parent has frozen its own."""
+    for stream in gc.get_objects():
+        if isinstance(stream, io.IOBase) and stream not in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
 
 
 def answer_calls(connection: socket.socket, root: pathlib.Path) -> None:

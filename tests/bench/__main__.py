@@ -9,8 +9,10 @@ daemons and all, without what it does anyway.
 
 import contextlib
 import datetime as dt
+import io
 import json
 import pathlib
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
@@ -30,31 +32,32 @@ from tests.conftest import ISOLATING, ROOT
 _FOLDER = ROOT / "docs" / "bench"
 #: With more than this at work beside it, nothing that is measured here means anything.
 _QUIET_CORES = 0.1
-_out = Console(highlight=False)
+#: The terminal, and a page for the docs; each with its kind of table.
+_PAGE = io.StringIO()
+_OUT = {rich.box.SIMPLE: Console(highlight=False),
+        rich.box.MARKDOWN: Console(file=_PAGE, width=240, highlight=False)}  # fmt: skip
 
 
 @click.command()
 @click.option("--kata", "names", multiple=True, help="Only this one; may be repeated.")
-@click.option("--submissions", default=4, show_default=True, help="Of each kata, in each round.")
+@click.option("--submissions", default=2, show_default=True, help="Of each kata, in each round.")
 @click.option("--rounds", "count", default=5, show_default=True)
 @click.option("-j", "--jobs", default=CORES, help="At once, in every way. [1 a processor]")
 @click.option("--engine", "engine_names", multiple=True, help="Only this one; may be repeated.")
 @click.option("--quick", is_flag=True, help="A trial: the toy kata, two rounds, no files written.")
 @click.option("--full", is_flag=True, help="Up to 10,000 gradings in a row instead of 1,000.")
-@click.option("--json", "json_path", type=pathlib.Path, help="[docs/bench/latest.json]")
-@click.option("--picture", "svg_path", type=pathlib.Path, help="[docs/bench/throughput.svg]")
+@click.option("--to", "folder", type=pathlib.Path, help="For the files. [docs/bench]")
 def main(
     names: tuple[str, ...], submissions: int, count: int, jobs: int, engine_names: tuple[str, ...],
-    quick: bool, full: bool, json_path: pathlib.Path | None, svg_path: pathlib.Path | None,
+    quick: bool, full: bool, folder: pathlib.Path | None,
 ) -> None:  # fmt: skip
-    """Measures what gradings cost and prints tables; writes JSON and a picture."""
+    """Measures what gradings cost and prints tables; writes JSON, a page and a picture."""
     chatter = Console(stderr=True, style="dim", highlight=False)
     if not (quick or names or engine_names):  # what stands in the docs is of everything
-        json_path = json_path or _FOLDER / "latest.json"
-        svg_path = svg_path or _FOLDER / "throughput.svg"
+        folder = folder or _FOLDER
     engines = _engines(engine_names or ISOLATING, chatter.print)
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        toy = extras.toy_kata(pathlib.Path(folder))
+    with tempfile.TemporaryDirectory(prefix="bench-") as place:
+        toy = extras.toy_kata(pathlib.Path(place))
         catalog = Catalog(ROOT)
         katas = [toy] if quick else [catalog.get(name) for name in names] or catalog.katas
         count = min(count, 2) if quick else count
@@ -91,14 +94,14 @@ def main(
                 chatter.print(f"{engine.name}: {slots} slots, {number} small gradings")
                 report["scale"][engine.name] += [extras.scale(engine, toy, slots, number)]
         _show("Small gradings in a row", "engine", report["scale"])
-    for path, text in (
-        (json_path, json.dumps(report, indent=2, ensure_ascii=False) + "\n"),
-        (svg_path, picture.draw(report)),
-    ):
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8")
-            chatter.print(f"wrote {path}")
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        document = json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+        (folder / "latest.json").write_text(document, "utf-8")
+        (folder / "throughput.svg").write_text(picture.draw(report), "utf-8")
+        page = re.sub(r"\s*\n\s*\n\s*", "\n\n", _PAGE.getvalue()).strip()
+        (folder / "latest.md").write_text(f"# The benchmark's last run\n\n{page}\n", "utf-8")
+        chatter.print(f"wrote {folder}")
 
 
 def _engines(names: Sequence[str], tell: Callable[[str], None]) -> list[Engine]:
@@ -115,14 +118,15 @@ def _engines(names: Sequence[str], tell: Callable[[str], None]) -> list[Engine]:
 
 def _print_rounds(report: Mapping[str, Any]) -> None:
     ran = report["ran"]
-    _out.print(
+    _say(
         f"{', '.join(ran['katas'])}: {ran['submissions']} submissions each, {ran['rounds']} rounds,"
         f" {ran['jobs']} gradings at once; {report['machine']['processor']}, {CORES} cores,"
-        f" {report['date']}. Medians, below them the least and the most of the rounds."
+        f" Python {report['machine']['python']}, {report['date']}. Medians, and the least and the"
+        " most of the rounds; of the goals, with any one round left out."
     )
     if report["background_cores"] > _QUIET_CORES:
-        _out.print(f"Not to be trusted: up to {report['background_cores']:.1f} cores were busy"
-                   " with something else.", style="bold red")  # fmt: skip
+        _say(f"Not to be trusted: up to {report['background_cores']:.1f} cores were busy with"
+             " something else.")  # fmt: skip
     columns = ("cpu_seconds", "times_limit", "overhead_seconds", "wall_seconds", "per_minute",
                "per_minute_by_cpu")  # fmt: skip
     ways = {name: {column: way[column] for column in columns}
@@ -132,25 +136,33 @@ def _print_rounds(report: Mapping[str, Any]) -> None:
     alone = "One grading of the reference, nothing beside it: seconds"
     _show(alone, "kata", report["one_grading_alone_seconds"])
     for surprise in report["surprises"]:
-        _out.print(f"not as the kata says: {surprise}")
+        _say(f"not as the kata says: {surprise}")
+
+
+def _say(text: str) -> None:
+    for out in _OUT.values():
+        out.print(f"\n{text}\n" if out.file is _PAGE else text, soft_wrap=out.file is _PAGE)
 
 
 def _show(title: str, first: str, told: Mapping[str, Any]) -> None:
     """A table: one row, or several, for each name."""
     rows = [{first: name, **row} for name, several in told.items()
             for row in (several if isinstance(several, list) else [several])]  # fmt: skip
-    table = Table(box=rich.box.SIMPLE, title=title, title_justify="left")
-    for number, column in enumerate(rows[0] if rows else ()):
-        side: Literal["left", "right"] = "right" if number else "left"
-        table.add_column(column.replace("_", " "), justify=side, overflow="fold")
-    for row in rows:
-        table.add_row(*map(_cell, row.values()))
-    _out.print(table)
+    _say(title)
+    for box, out in _OUT.items():
+        table = Table(box=box)
+        for number, column in enumerate(rows[0] if rows else ()):
+            side: Literal["left", "right"] = "right" if number else "left"
+            table.add_column(column.replace("_", " "), justify=side, overflow="fold")
+        for row in rows:
+            table.add_row(*(_cell(value, out.file is _PAGE) for value in row.values()))
+        out.print(table)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, one_line: bool = True) -> str:
     if isinstance(value, Mapping):
-        return f"{_cell(value['median'])}\n[dim]{_cell(value['min'])}..{_cell(value['max'])}[/dim]"
+        middle, least, most = (_cell(value[name]) for name in ("median", "min", "max"))
+        return f"{middle}{' ' if one_line else chr(10)}[dim]({least} to {most})[/dim]"
     if isinstance(value, float):
         return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
     return "?" if value is None else str(value)

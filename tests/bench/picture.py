@@ -29,7 +29,7 @@ def draw(report: Mapping[str, Any]) -> str:
              for name, way in report["ways"].items()}  # fmt: skip
     lines = [f'<rect class="card" width="{_WIDTH}" height="HEIGHT" rx="8"/>']
     y = _heading(lines, 34, f"Gradings per minute that {machine['cores']} cores can bear",
-                 f"{', '.join(ran['katas'])}; {ran['gradings']} gradings each way")  # fmt: skip
+                 f"{len(ran['katas'])} katas; {ran['gradings']} gradings each way")  # fmt: skip
     for name, rate in rates.items():
         width = rate / max(rates.values()) * (_RIGHT - _LEFT)
         bar = f'<rect class="bar" x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR}"/>'

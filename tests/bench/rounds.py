@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import random
+import statistics
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -16,9 +17,9 @@ from tests.bench.ways import Limit, Naive, Ours, Result, Way
 
 #: Over so many submissions of each kata the start of slots is spread: a cohort's, in one run.
 COHORT = 50
-#: How many times ours the naive way's overhead must be, and how many times the limit's our CPU.
 #: Whose limit is not that of the host's Python.
 _LIMITS = dict.fromkeys(("limit in image", "naive", "docker"), "limit in image")
+#: How many times ours the naive way's overhead must be, and how many times the limit's our CPU.
 _RATIOS, _TIMES_LIMIT = {"docker": 15, "bubblewrap": 20}, 1.5
 
 
@@ -97,8 +98,8 @@ def all_ways(
 def summary(figures: Figures) -> dict[str, Any]:
     """Seconds per grading and what follows from them, in medians of the rounds.
 
-    The goals' ratios are of the sums over all rounds; their spread is what comes of leaving out
-    one round after the other.
+    The goals' ratios are of these medians; their spread is what comes of leaving out one round
+    after the other.
     """
     each, share = figures.gradings, {}
     cpu: dict[str, list[float]] = {}
@@ -121,9 +122,9 @@ def summary(figures: Figures) -> dict[str, Any]:
     goals = []
     for way in figures.start:
         if "naive" in over:
-            ratio = _of_sums(over["naive"], over[way])
+            ratio = _of_medians(over["naive"], over[way])
             goals.append(_goal(f"naive overhead / {way}'s", ratio, least=_RATIOS[way]))
-        ratio = _of_sums(cpu[way], least[way])
+        ratio = _of_medians(cpu[way], least[way])
         goals.append(_goal(f"{way}'s CPU / limit's", ratio, most=_TIMES_LIMIT))
     background = max(cost.background for costs in figures.cost.values() for cost in costs)
     return {"ways": ways, "goals": goals, "background_cores": background}
@@ -136,11 +137,12 @@ def _goal(
     return {"what": what, "came": came, "goal": goal, "met": least <= came["median"] <= most}
 
 
-def _of_sums(one: Sequence[float], other: Sequence[float]) -> dict[str, float]:
-    """Ratio of the sums. What cannot be told from nothing counts as a thousandth of the other."""
+def _of_medians(one: Sequence[float], other: Sequence[float]) -> dict[str, float]:
+    """Ratio of the medians. What cannot be told from nothing is taken for a thousandth."""
 
     def ratio(rounds: Collection[int]) -> float:
-        above, below = (sum(costs[number] for number in rounds) for costs in (one, other))
+        above, below = (statistics.median(costs[number] for number in rounds)
+                        for costs in (one, other))  # fmt: skip
         return above / max(below, above / 1000)
 
     rounds = range(len(one))
