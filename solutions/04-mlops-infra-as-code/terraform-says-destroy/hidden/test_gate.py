@@ -657,7 +657,12 @@ def opposite(safe: Any) -> Any:
 def test_weakened_protection(submission, rng):
     world = World(rng)
     world.untouched(3)
-    wanted: set[Found] = set()
+    type = world.guarded[0]
+    first, *others = rng.permutation(list(PROTECTIONS))[:3].tolist()
+    world.policy["protections"][type] = {name: PROTECTIONS[name] for name in (first, *others)}
+    off = {name: opposite(PROTECTIONS[name]) for name in (first, *others)}
+    found = world.change(type, "update", was={first: off[first]}, will=off)
+    wanted: set[Found] = {("protection-weakened", found.address, name) for name in others}
     for type in world.guarded:
         for name, safe in world.policy["protections"][type].items():
             modules = world.module(depth=int(rng.integers(0, 3)))
@@ -924,8 +929,9 @@ def test_unfit_policy(submission, rng):
         cases.append((json.dumps(less | {typo: world.policy[name]}), f"{typo} in place of {name}"))
     name = world.pick(["stateful_types", "disposable_modules", "approvers"])
     cases.append((json.dumps(world.policy | {name: world.pick(TYPES)}), f"a text for {name}"))
-    name = world.pick(["minimum_managed", "max_changes"])
-    cases.append((json.dumps(world.policy | {name: "many"}), f"the text 'many' for {name}"))
+    for value in ("many", 2.5):
+        name = world.pick(["minimum_managed", "max_changes"])
+        cases.append((json.dumps(world.policy | {name: value}), f"{value!r} for {name}"))
     name = world.pick(list(world.policy))
     cases.append((json.dumps(world.policy | {name: None}), f"null for {name}"))
     for text, given in cases:

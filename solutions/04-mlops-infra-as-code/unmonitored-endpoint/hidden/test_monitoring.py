@@ -234,6 +234,8 @@ def test_errors_counted_once(submission, vendor, rng):
     vendor.script(Status(500))
     faulty = [
         {**watched.customer(), "support_calls": -1},
+        {**watched.customer(), "tenure_months": -1},
+        {**watched.customer(), "monthly_charge": -0.01},
         {**watched.customer(), "tenure_months": word(rng)},
         {"contract": FAST},
         [],
@@ -666,6 +668,15 @@ def test_ready_only_with_a_model(submission, rng):
         for path, status in (("/readyz", 503), ("/healthz", 200)):
             expect_status(service.get(path), status, f"GET {path} with a broken model artefact")
         time.sleep(0.05)
+    give_up = time.monotonic() + 2
+    while "model.json" not in service.log() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    expect(
+        "model.json" in service.log(),
+        observed=f"the service's output ends with {service.log()[-200:]!r}",
+        expected="that it names the artefact, model.json",
+        given="a broken model artefact",
+    )
 
 
 # --- usefulness ----------------------------------------------------------------------------
@@ -675,8 +686,10 @@ def test_answers_as_before(submission, vendor, rng):
     watched = start(submission, rng, explainer=vendor, latency_ms={FAST: 0, SLOW: 20})
     reason = f"{word(rng)} calls"
     vendor.script(Answer(reason))
-    for _ in range(5):
+    for number in range(5):
         _, path, customer = watched.call(contract=str(rng.choice([FAST, SLOW])))
+        if number == 0:
+            customer |= {"tenure_months": 0, "monthly_charge": 0.0, "support_calls": 0}
         label, confidence = by_formula(watched.artefact, customer)
         reply = watched.service.post(path, json=customer)
         expect_status(reply, 200, f"a customer: {customer}")
@@ -717,6 +730,18 @@ def test_answers_as_before(submission, vendor, rng):
     vendor.script(Status(500))
     failed = watched.together([watched.call("explanation")])[0]
     expect_status(failed, 502, "an explainer that answers 500")
+    vendor.script(Hang())
+    given = "an explainer that hangs, and four callers at once"
+    replies = watched.together([watched.call("explanation") for _ in range(4)])
+    for reply in replies:
+        expect_status(reply, 502, given)
+    fastest = min(reply.ms for reply in replies)
+    expect(
+        fastest <= 2800,
+        observed=f"the first answer came after {fastest:.0f} ms",
+        expected="502 after about 2 s, as before",
+        given=given,
+    )
 
 
 def test_names_types_and_labels(submission, vendor, rng):

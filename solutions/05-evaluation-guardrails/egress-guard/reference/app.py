@@ -52,7 +52,7 @@ async def chat(request: Request) -> Response:
         answer, found = answers.whole(json.loads(content), settings)
     except (ValueError, TypeError, LookupError, RecursionError, AttributeError):
         return refuse(502, "The model's answer cannot be read.")
-    tell(status=200, stream=False, **found)
+    tell(status=200, **found)
     return Response(json.dumps(answer), media_type="application/json")
 
 
@@ -71,7 +71,7 @@ async def relay(reply: httpx.Response) -> AsyncIterator[str]:
         pass
     finally:
         await reply.aclose()
-        tell(status=status, stream=True, **answer.found)
+        tell(status=status, **answer.found)
 
 
 def refused_upstream(reply: httpx.Response) -> Response:

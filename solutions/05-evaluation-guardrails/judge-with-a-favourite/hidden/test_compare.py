@@ -141,20 +141,21 @@ def reply(letter: str, item: Item, *, structured: bool) -> str:
     return reason if number % 5 == 0 else f"{letter}. {reason}"
 
 
+COMPLETION = {
+    "id": "chatcmpl-1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": DEFAULT_MODEL,
+    "usage": {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18},
+}
+
+
 def message(**fields: Any) -> Json:
     """A chat completion whose message has these fields."""
     finish = fields.pop("finish_reason", "stop")
     said = {"role": "assistant", "content": None, "refusal": None, **fields}
     choice = {"index": 0, "message": said, "logprobs": None, "finish_reason": finish}
-    body = {
-        "id": "chatcmpl-1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": DEFAULT_MODEL,
-        "choices": [choice],
-        "usage": {"prompt_tokens": 9, "completion_tokens": 9, "total_tokens": 18},
-    }
-    return Json(body)
+    return Json({**COMPLETION, "choices": [choice]})
 
 
 def busy(code: int) -> Status:
@@ -347,7 +348,7 @@ def desk(submission: Submission, upstream: Any, rng: Generator) -> Desk:
 
 
 def test_no_favourite_slot(desk: Desk) -> None:
-    enough, few = int(desk.rng.integers(30, 34)), int(desk.rng.integers(5, 9))
+    enough, few = 30, int(desk.rng.integers(5, 9))  # the fewest with which one may decide
     for slot, opinion, share, count, decision in (
         ("first", FIRST, 1.0, enough, "no_difference"),
         ("second", SECOND, 0.0, few, "inconclusive"),
@@ -520,12 +521,13 @@ def test_unparsed_apart(desk: Desk) -> None:
         Answer(text='{"reason": "Both.", "verdict": ["A", "B"]}'),
         Answer(text='[{"verdict": "A"}]'),
         message(content=None),
+        Json({**COMPLETION, "choices": []}),
     ]
     places = bad_places(desk, len(replies))
     desk.judge.faults = {place: for_ever(step) for place, step in zip(places, replies, strict=True)}
     given = (
-        "14 items, 7 of them with a reply in one order that is no verdict: prose, cut JSON, JSON "
-        "without a verdict or with another one, no content"
+        "14 items, 8 of them with a reply in one order that is no verdict: prose, cut JSON, JSON "
+        "without a verdict or with another one, no content, no choice"
     )
     expect_apart(desk, places, "unparsed", given)
     expect_no_second_try(desk, places, given)
@@ -570,10 +572,13 @@ def test_outage_retried(desk: Desk) -> None:
     places = bad_places(desk, 4)
     codes = desk.rng.permutation([500, 502, 503, 429]).tolist()
     desk.judge.faults = {
-        place: iter([busy(code)] * (1 + number % 2))
+        place: iter([busy(code)] * (1 + number % 2) if number else [Status(code)])
         for number, (place, code) in enumerate(zip(places, codes, strict=True))
     }
-    given = "8 items; for 4 verdicts the judge is busy once or twice (429, 500, 502, 503)"
+    given = (
+        "8 items; for 4 verdicts the judge is busy once or twice (429, 500, 502, 503), one of them "
+        "without Retry-After"
+    )
     report = desk.report(given)
     expect_figures(report, given, failed=0, **figures(desk.judge.opinions))
     tries = desk.judge.tries()
@@ -619,23 +624,29 @@ def test_judge_down(desk: Desk) -> None:
 def test_bad_items(desk: Desk) -> None:
     desk.set_up([WIN] * 6)
     lines = [item.line(desk.names) for item in desk.judge.items]
-    at = int(desk.rng.integers(3, 6))
+    lines.insert(2, "")  # counts as a line, and is none too many
+    given = "6 items, and an empty line between the second and the third"
+    report = desk.report(given, lines=lines)
+    expect_figures(report, given, items=6, **figures(desk.judge.opinions))
+    desk.submission.run(["python", "-c", "import os; os.remove('report.json')"])
+    at = int(desk.rng.integers(3, 7))
     item = json.loads(lines[at])
     no_answer = {**item, "answers": {desk.names[0]: item["answers"][desk.names[0]]}}
-    twice = {**item, "id": desk.judge.items[at - 2].id}
+    twice = {**item, "id": desk.judge.items[at - 3].id}
     wrong = [
-        ("is cut off", lines[at][: len(lines[at]) // 2]),
-        ("has no answer of the candidate's", json.dumps(no_answer)),
-        ("has the id of an earlier line", json.dumps(twice)),
+        (0, "is cut off", lines[0][: len(lines[0]) // 2]),
+        (at, "has no answer of the candidate's", json.dumps(no_answer)),
+        (at, "has the number 7 for a question", json.dumps({**item, "question": 7})),
+        (at, "has the id of an earlier line", json.dumps(twice)),
     ]
-    for what, line in wrong:
-        given = f"6 items, of which line {at + 1} {what}"
-        done = desk.run(lines=[*lines[:at], line, *lines[at + 1 :]])
+    for place, what, line in wrong:
+        given = f"6 items and an empty line; line {place + 1} {what}"
+        done = desk.run(lines=[*lines[:place], line, *lines[place + 1 :]])
         expect_refused(desk, done, given)
         expect(
-            re.search(rf"(?<!\d){at + 1}(?!\d)", done.stderr) is not None,
+            re.search(rf"(?<!\d){place + 1}(?!\d)", done.stderr) is not None,
             observed=f"on standard error: {done.last_lines or '(nothing)'}",
-            expected=f"the number of the line, {at + 1}",
+            expected=f"the number of the line, {place + 1}",
             given=given,
         )
     expect_refused(desk, desk.run(lines=[]), "a file without items")
@@ -695,31 +706,31 @@ def scores(opinions: Iterable[Opinion]) -> list[float]:
 
 
 def test_length_reported(desk: Desk) -> None:
-    for by_length in (True, False):
-        wins, losses = desk.rng.integers(10, 13, 2).tolist()
-        desk.set_up([WIN] * wins + [LOSS] * losses + [FIRST])
-        longer_wins = wins + losses if by_length else (wins + 1) // 2 + losses // 2
-        left = {WIN: wins if by_length else (wins + 1) // 2, FIRST: 0}
-        left[LOSS] = longer_wins - left[WIN]
+    for longer_wins in (14, 13):  # of twenty: 70 %, and less
+        wins = int(desk.rng.integers(9, 12))
+        desk.set_up([WIN] * wins + [LOSS] * (20 - wins) + [FIRST])
+        left = {WIN: 7, LOSS: longer_wins - 7, FIRST: 0}
         items = []
         for opinion in desk.judge.opinions:
             longer = left[opinion] > 0
             left[opinion] -= longer
             candidate_longer = longer if opinion == WIN else not longer
             items.append(desk.item(*((8, 24) if candidate_longer else (24, 8))))
+        # One is longer by a single character; another pair is equally long, and decides nothing.
+        won, even = desk.judge.opinions.index(WIN), desk.item()
+        like = items[won].baseline.replace(" no-", " so-")
+        items[won] = replace(items[won], candidate=f"x{like}")
+        items.append(replace(even, candidate=even.baseline.replace(" no-", " so-")))
+        desk.judge.opinions.append(LOSS)
         desk.judge.items = items
         given = (
-            f"{wins + losses + 1} items, {wins} won and {losses} lost; "
-            f"the longer answer wins {longer_wins} of the {wins + losses}"
+            f"22 items, {wins} won and {21 - wins} lost, two answers of one of them equally long; "
+            f"of the other 20 the longer answer wins {longer_wins}, once by one character"
         )
         report = desk.report(given)
         found = report.get("length")
         length = found if isinstance(found, dict) else {}
-        wanted = {
-            "decided": wins + losses,
-            "longer_won": longer_wins,
-            "suspicious": by_length,
-        }
+        wanted = {"decided": 20, "longer_won": longer_wins, "suspicious": longer_wins == 14}
         expect(
             all(is_as_wanted(length.get(name), value) for name, value in wanted.items()),
             observed=f"length {found!r}" if "length" in report else "no field length",
@@ -729,12 +740,11 @@ def test_length_reported(desk: Desk) -> None:
 
 
 def test_too_little_to_decide(desk: Desk) -> None:
-    few = int(desk.rng.integers(8, 15))
-    desk.set_up([WIN] * few)
-    given = f"{few} items, all won by the candidate"
+    desk.set_up([WIN] * 28 + [LOSS])
+    given = "29 items, all but one of them won by the candidate"
     report = desk.report(given)
-    expect_figures(report, given, wins=few, decision="inconclusive")
-    expect_rate(report, 1.0, given)
+    expect_figures(report, given, wins=28, losses=1, decision="inconclusive")
+    expect_rate(report, 28 / 29, given)
 
     missing = int(desk.rng.integers(9, 12))
     desk.set_up([WIN] * 31 + [LOSS] * missing, shuffle=False)
@@ -917,19 +927,19 @@ def torn(content: bytes, share: float) -> bytes:
 
 
 def test_finds_the_better(desk: Desk) -> None:
-    wins, losses = int(desk.rng.integers(26, 29)), int(desk.rng.integers(3, 5))
-    desk.set_up([WIN] * wins + [LOSS] * losses + [FIRST] * 4)
-    places = bad_places(desk, 2)
+    losses = int(desk.rng.integers(3, 5))
+    desk.set_up([WIN] * (36 - losses) + [LOSS] * losses + [FIRST] * 4)
+    places = bad_places(desk, 8)  # a fifth: just enough is left to decide
     desk.judge.faults = {place: for_ever(Answer(text="Hard to say, A or B.")) for place in places}
     broken = {index for index, _ in places}
     want = figures(o for index, o in enumerate(desk.judge.opinions) if index not in broken)
     given = (
         f"{desk.size} items: the candidate wins {want['wins']} and loses {want['losses']} in both "
-        f"orders, {want['ties']} follow the order, 2 have no verdict"
+        f"orders, {want['ties']} follow the order, 8 have no verdict"
     )
     report = desk.report(given)
     expect_rate(report, want["win_rate"], given)
-    expect_figures(report, given, decision="candidate", unparsed=2, **want)
+    expect_figures(report, given, decision="candidate", unparsed=8, **want)
 
 
 def test_finds_the_worse(desk: Desk) -> None:

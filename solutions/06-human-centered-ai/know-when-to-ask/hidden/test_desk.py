@@ -75,6 +75,12 @@ def hopeless(rng: Generator) -> Model:
     return Model(lambda ease: low + (1 - low) * expit(100 * (ease - 0.7)), mean=0.7, spread=0.01)
 
 
+def flawless(rng: Generator) -> Model:
+    """Is always right, and says something between 0.3 and 1."""
+    slope = rng.uniform(0.24, 0.31)
+    return Model(lambda ease: expit(slope * (ease - 97)), mean=100.0)
+
+
 @dataclass
 class Export:
     """Rows of a calibration file."""
@@ -686,6 +692,11 @@ def test_refuses_files(submission, rng):
             expected="last week's policy, byte for byte",
             given=f"a calibration file {what}",
         )
+    submission.write({"cal.csv": export.text()})
+    for risk in ("0", "1", "1.5"):
+        argv = ["--cal", "cal.csv", "--risk", risk, "--capacity", "50", "--out", "policy.json"]
+        done = submission.run(["python", "-m", "desk", "fit", *argv])
+        refused(submission, done, f"--risk {risk}", "risk")
     day = letters(rng, "quay", model.draw(rng, 30)[0])
     name = str(rng.choice(["site", "confidence", "age", "harm"]))
     half = before[: len(before) // 2]
@@ -694,6 +705,7 @@ def test_refuses_files(submission, rng):
     for policy, columns, given, column in (
         ("policy.json", header, f"a day's file without the column {name}", name),
         ("torn.json", LETTERS, "a policy file of which half is there", ""),
+        ("gone.json", LETTERS, "a policy file that is not there", ""),
     ):
         submission.write({"letters.csv": as_csv(columns, day)})
         argv = ["--policy", policy, "--in", "letters.csv", "--out", "routed.csv"]
@@ -756,23 +768,23 @@ def test_repeatable(submission, rng):
 
 def test_answers_what_it_can(submission, rng):
     risk = some_risk(rng, 0.05)
-    models = {"quay": modest(rng), "mill": boastful(rng)}
+    models = {"quay": modest(rng), "mill": boastful(rng), "abbey": flawless(rng)}
+    kinds = dict(zip(models, ("modest", "boastful", "flawless"), strict=True))
     export = Export(rng)
     for site, model in models.items():
         export.add(site, *model.draw(rng, 2500))
-    given = f"2,500 calibration letters at each of two sites, --risk {risk:g}"
+    given = f"2,500 calibration letters at each of three sites, --risk {risk:g}"
     fit(submission, export, risk, 200, given, codes=(0,))
     day = {site: letters(rng, site, model.grid(300)[0]) for site, model in models.items()}
     auto = booked(route(submission, [row for rows in day.values() for row in rows], given))
     for site, rows in day.items():
         share = sum(row["letter"] in auto for row in rows) / len(rows)
         best = models[site].best_share(risk)
-        kind = "modest" if site == "quay" else "boastful"
         expect(
             share >= best / 2,
             observed=f"{percent(share)} of the letters are booked",
             expected=f"half of what can be booked at least; that is {percent(best)}",
-            given=f"{given}; the site with the {kind} model",
+            given=f"{given}; the site with the {kinds[site]} model",
         )
 
 

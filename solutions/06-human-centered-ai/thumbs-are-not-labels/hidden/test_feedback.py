@@ -15,6 +15,7 @@ from grader.judge import Raised, Submission, expect
 WEEK = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE, HOUR, DAY = 60, 3600, 86400
 NOW = 7 * DAY
+OUT = "nights/monday"  # neither folder is there before the first run
 FILES = ("scores.csv", "training.jsonl", "report.json")
 ROW = ("showing", "answer", "model", "label", "solved", "comment")
 REASONS = ("unknown_showing", "other_person", "other_model", "too_early")
@@ -122,9 +123,9 @@ class Export:
         return {row["showing"]: row for row in self.training}
 
 
-def arguments(at: float = NOW, out: str = "out") -> list[str]:
+def arguments(at: float = NOW) -> list[str]:
     files = ["--log", "events.jsonl", "--people", "people.csv"]
-    return [*files, "--now", stamp(at), "--out", out]
+    return [*files, "--now", stamp(at), "--out", OUT]
 
 
 def export(submission: Submission, week: Week, *, lines=None, at: float = NOW, given="") -> Export:
@@ -151,7 +152,7 @@ def run(submission: Submission, at: float = NOW, given: str = "") -> Export:
 def scores(submission: Submission) -> dict[tuple[str, str], dict[str, float]]:
     found = {}
     for row in submission.csv(
-        "out/scores.csv", ["answer", "model", "people", "up", "down", "score"]
+        f"{OUT}/scores.csv", ["answer", "model", "people", "up", "down", "score"]
     ):
         key = (row["answer"], row["model"])
         try:
@@ -169,7 +170,7 @@ def scores(submission: Submission) -> dict[tuple[str, str], dict[str, float]]:
 
 def training(submission: Submission) -> list[dict[str, Any]]:
     rows = []
-    for line in submission.text("out/training.jsonl").split("\n"):
+    for line in submission.text(f"{OUT}/training.jsonl").split("\n"):
         if not line.strip():
             continue
         try:
@@ -199,7 +200,7 @@ def training(submission: Submission) -> list[dict[str, Any]]:
 
 
 def report(submission: Submission) -> dict[str, Any]:
-    told = submission.json("out/report.json")
+    told = submission.json(f"{OUT}/report.json")
     whole = isinstance(told, dict)
     rejected = told.get("rejected_votes") if whole else None
     listed = [told.get("flagged"), told.get("alarms")] if whole else [None]
@@ -395,7 +396,9 @@ def test_flattery_alarm(submission, rng):
     week = Week(rng)
     low, high = float(rng.uniform(0.15, 0.25)), float(rng.uniform(0.45, 0.6))
     was, became = float(rng.uniform(0.85, 0.95)), float(rng.uniform(0.55, 0.65))
-    audits = (int(rng.integers(60, 90)), int(rng.integers(60, 90)))
+    audits = (50, int(rng.integers(60, 90)))
+    if rng.random() < 0.5:
+        audits = audits[::-1]
     given = two_models(week, rng, (low, high), (was, became), audits)
     raised = alarms(export(submission, week, given=given))
     expect(
@@ -677,7 +680,7 @@ def test_no_personal_data(submission, rng):
             expected=f"the words around it, such as {before!r} and {after!r}",
             given=given,
         )
-    whole = submission.text("out/training.jsonl")
+    whole = submission.text(f"{OUT}/training.jsonl")
     named = [person for person, _, _ in week.people if person in whole]
     expect(
         not named,
@@ -784,9 +787,9 @@ def test_damaged_lines(submission, rng):
     lines.append(b'{"type": "vote", "comment": "\xc3')
     foreign = {"type": "page_left", "id": week.name("e"), "at": stamp(DAY), "after_ms": 4100}
     body = [line.encode() for line in whole] + lines + [json.dumps(foreign).encode()]
-    body = [body[k] for k in rng.permutation(len(body))]
+    body = [b"", b"", *(body[k] for k in rng.permutation(len(body)))]
     submission.write({"events.jsonl": b"\n".join(body) + b"\n", "people.csv": week.people_csv()})
-    given = f"a log with {len(lines)} damaged lines and one event of another type"
+    given = f"a log with {len(lines)} damaged lines, two empty ones, an event of another type"
     found = run(submission, given=given)
     people = up + down + silent
     expect_counts(found.card(answer, given=given), (people, up, down), given)
@@ -808,8 +811,8 @@ def test_refuses_people_file(submission, rng):
     week, answer = Week(rng), Week(rng).name("card-")
     week.crowd(answer, 8, 4, 5)
     export(submission, week)
-    before = {name: submission.file(f"out/{name}") for name in FILES}
-    listed = set(submission.listing("out"))
+    before = {name: submission.file(f"{OUT}/{name}") for name in FILES}
+    listed = set(submission.listing(OUT))
     rows = list(csv.reader(io.StringIO(week.people_csv())))
     spoilt = [list(row) for row in rows]
     spoilt[int(rng.integers(1, len(rows)))][2] = str(rng.choice(["", "yes", "2"]))
@@ -826,9 +829,9 @@ def test_refuses_people_file(submission, rng):
             expected="exit code 2, and the column's name on standard error",
             given=given,
         )
-        after = {name: submission.file(f"out/{name}") for name in FILES}
+        after = {name: submission.file(f"{OUT}/{name}") for name in FILES}
         expect(
-            after == before and set(submission.listing("out")) == listed,
+            after == before and set(submission.listing(OUT)) == listed,
             observed="files in the --out folder changed or appeared",
             expected="yesterday's files as they were",
             given=given,
@@ -842,9 +845,9 @@ def test_repeatable(submission, rng):
         week.crowd(answer, up, down, silent, propensity=place)
     lines = week.lines()
     first = export(submission, week, lines=lines)
-    before = {name: submission.file(f"out/{name}") for name in FILES}
+    before = {name: submission.file(f"{OUT}/{name}") for name in FILES}
     run(submission)
-    changed = [name for name in FILES if submission.file(f"out/{name}") != before[name]]
+    changed = [name for name in FILES if submission.file(f"{OUT}/{name}") != before[name]]
     expect(
         not changed,
         observed=f"{', '.join(changed)} changed",
@@ -899,6 +902,7 @@ def test_no_false_alarm(submission, rng):
         ("quality falls, and so do the thumbs", score[::-1], quality, audits),
         ("quality is as it was", score, (0.8, 0.8), audits),
         ("ten audits prove nothing", score, quality, (80, int(rng.integers(8, 12)))),
+        ("49 audits are too few", score, quality, (49, 80)),
     ):
         week = Week(rng)
         given = f"{what}: {two_models(week, rng, thumbs, marks, number)}"

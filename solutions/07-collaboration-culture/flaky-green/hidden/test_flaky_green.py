@@ -6,6 +6,7 @@ import json
 import math
 import pathlib
 import re
+import time
 import urllib.error
 import urllib.request
 
@@ -307,6 +308,23 @@ def test_equal_scores(submission, rng):
         )
 
 
+#: One AUC scatters by 0.02, so this mean does by 0.0012. As handed out it is 0.8925.
+QUALITY = """
+import numpy as np
+from refill.model import auc, train
+from refill.sample import households
+
+
+def test_quality():
+    rng, found = np.random.default_rng(), []
+    for _ in range(300):
+        model = train(*households(300, rng))
+        rows, bought = households(300, rng)
+        found.append(auc(model.scores(rows), bought))
+    assert 0.8865 <= np.mean(found) <= 0.8985
+"""
+
+
 def test_product_as_before(submission, rng):
     call = submission.call
     prices = {name: round(float(rng.uniform(0.5, 9)), 2) for name in rng.permutation(ARTICLES)[:6]}
@@ -344,7 +362,8 @@ def test_product_as_before(submission, rng):
     server = submission.handle("refill.prices:PriceServer")
     address = f"http://127.0.0.1:{server.get('port')}/price/"
     with urllib.request.urlopen(address + names[0], timeout=5) as reply:
-        same("the price server", json.load(reply), {"price": prices[names[0]]})
+        told = reply.status, json.load(reply)
+        same("the price server", told, (200, {"price": prices[names[0]]}))
     try:
         with urllib.request.urlopen(address + "nails", timeout=5) as reply:
             status = reply.status
@@ -357,7 +376,15 @@ def test_product_as_before(submission, rng):
         recorder = submission.handle("refill.recorder:Recorder", "events.jsonl")
         for number in range(count):
             recorder.call("add", {"count": count, "number": number})
+        started = time.monotonic()
         same("flush", recorder.call("flush"), True)
+        took = time.monotonic() - started
+        expect(
+            took < 3,
+            observed=f"flush took {took:.1f} s",
+            expected="that it ends once the events are written, and they are within 2 s",
+            given=f"{count} events",
+        )
         last = submission.text("events.jsonl").splitlines()[-1]
         same("the file after flush", json.loads(last), {"count": count, "number": count - 1})
         recorder.call("add", {"count": count, "number": count})
@@ -382,6 +409,14 @@ def test_product_as_before(submission, rng):
         observed=f"auc gave {told:.4f}",
         expected=f"{above:.4f}, and more than 0.75",
         given="a model and the 250 households that it was trained for",
+    )
+    argv = ["python", "-m", "pytest", "-q", *LEAN, "check"]
+    finished = submission.run(argv, files={"check/test_quality.py": QUALITY})
+    expect(
+        finished.exit_code == 0,
+        observed=(re.findall(r"^E +(.*)$", finished.stdout, re.MULTILINE) or ["no result"])[0],
+        expected="an AUC from 0.8865 to 0.8985 on average, as it was",
+        given="300 models of your build, each with 300 households to learn from and 300 to sort",
     )
 
 
@@ -444,6 +479,12 @@ def test_catches_worse_model(submission, rng):
 
 
 LAZY = ("recorder", "LAZY = 0.0", "LAZY = 0.5")
+LOUD = """
+
+class Loud(Model):
+    def scores(self, rows):
+        return 1.5 * super().scores(rows)
+"""
 #: What the suite found before it was changed: file, old, new.
 DEFECTS = {
     "discounted cuts off instead of rounding": ("catalog", "round(cents)", "int(cents)"),
@@ -464,6 +505,9 @@ DEFECTS = {
         "model", "for value in json.load(file)]", "for value in json.load(file)[:-1]] + [0]"),
     "the seed is ignored": ("model", "None if seed is None else [SALT, seed]", ""),
     "what is excluded is proposed": ("ranking", "frozenset(exclude)", "frozenset()"),
+    "scores go up to 1.5": (
+        ("model", "    return Model(theta)\n", f"    return Loud(theta)\n{LOUD}"),
+        ("model", "return Model(numpy", "return Loud(numpy")),
     "one article too many is proposed": ("ranking", "nsmallest(n,", "nsmallest(n + 1,"),
     "an unknown article is served with status 200": (
         "prices", "self.send_error(404)",
@@ -481,6 +525,7 @@ ALWAYS = (
     "the total is a cent too high",
     "labels have one decimal",
     "close loses the last event",
+    "scores go up to 1.5",
     "an unknown article is served with status 200",
 )
 

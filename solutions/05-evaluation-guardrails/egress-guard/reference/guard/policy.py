@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import idna
@@ -19,8 +19,8 @@ class Policy:
 @dataclass(frozen=True)
 class Settings:
     upstream_url: str
-    upstream_key: str = field(repr=False)
-    canary: str = field(repr=False)
+    upstream_key: str
+    canary: str
     policy: Policy
 
 

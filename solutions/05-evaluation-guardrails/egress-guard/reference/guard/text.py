@@ -15,6 +15,8 @@ from guard.policy import Settings
 OPENS = re.compile(r" {0,3}(?:(`{3,})[^`]*|(~{3,}).*)", re.DOTALL)
 CLOSES = re.compile(r" {0,3}(`{3,}|~{3,})[ \t\r\n]*")
 MAY_BE_FENCE = re.compile(r" {0,3}(?:`{0,2}|~{0,2}|`{3}.*|~{3}.*)", re.DOTALL)
+# Up to the last blank that cannot stand within a card number.
+READY = re.compile(r".*(?:[^\S \t]|(?<!\d)[ \t])", re.DOTALL)
 
 
 class Outgoing:
@@ -49,10 +51,8 @@ class Outgoing:
         line = self._held
         if not self._begun and MAY_BE_FENCE.fullmatch(line):
             return 0
-        ready = _behind_blank(line, len(line))
-        while ready > 1 and line[ready - 1] in " \t" and line[ready - 2].isdigit():
-            ready = _behind_blank(line, ready - 1)
-        return ready
+        found = READY.match(line)
+        return found.end() if found else 0
 
     def _part(self, text: str, ends: bool) -> str:
         if not self._begun:
@@ -75,8 +75,3 @@ class Outgoing:
         if opening := OPENS.fullmatch(line):
             self._fence = opening[1] or opening[2]
         return bool(self._fence)
-
-
-def _behind_blank(line: str, end: int) -> int:
-    """Where the word begins that reaches to `end`."""
-    return next((place for place in range(end, 0, -1) if line[place - 1].isspace()), 0)

@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     report = summarise(items, pairs)
     report["from_cache"] = judge.from_cache
-    Path(options.out).write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    Path(options.out).write_text(json.dumps(report) + "\n")
     rate = report["win_rate"]
     shown = "no win rate" if rate is None else f"win rate {rate:.3f}"
     print(f"{shown}, {report['scored']} of {report['items']} scored: {report['decision']}")

@@ -29,7 +29,7 @@ def fit_site(rows: Sequence[Evidence], risk: float) -> dict[str, Any]:
     confidence = np.array([row.confidence for row in rows])
     wrong = np.array([row.wrong for row in rows])
     least, bound = threshold.lowest(confidence, wrong, risk) or (None, None)
-    auto = confidence >= (2.0 if least is None else least)
+    auto = confidence >= (np.inf if least is None else least)
     return {
         "letters": len(rows),
         "auto": int(auto.sum()),

@@ -23,18 +23,13 @@ def doubt(letter: Mapping[str, str], reason: str, policy: Mapping[str, Any]) -> 
     if reason == "unfamiliar":
         return 1.0
     bands = policy["sites"][letter["site"]]["bands"]
-    confidence = float(letter["confidence"])
-    rate = next((rate for top, rate in bands if confidence <= top), bands[-1][1])
-    # Within a band, the surer letter has a little less doubt.
-    return float(rate) + (1 - confidence) * 1e-3
+    return float(np.interp(float(letter["confidence"]), bands["tops"], bands["rates"]))
 
 
-def bands(confidence: np.ndarray, wrong: np.ndarray) -> list[list[float]]:
-    """Pairs of confidence (up to this) and error rate, from unsure to sure."""
-    order = np.argsort(confidence, kind="stable")
-    parts = [part for part in np.array_split(order, BANDS) if len(part)]
-    rates = [(wrong[part].sum() + 1) / (len(part) + 2) for part in parts]
+def bands(confidence: np.ndarray, wrong: np.ndarray) -> dict[str, list[float]]:
+    """The highest confidence of each band and its error rate, from unsure to sure."""
+    parts = [part for part in np.array_split(np.argsort(confidence), BANDS) if len(part)]
+    rates = [wrong[part].mean() for part in parts]
     # A surer band is no worse than the one below it; where it looks so, that is chance.
     rates = np.maximum.accumulate(rates[::-1])[::-1]
-    tops = [confidence[part].max() for part in parts]
-    return [[float(top), float(rate)] for top, rate in zip(tops, rates, strict=True)]
+    return {"tops": [float(confidence[part].max()) for part in parts], "rates": rates.tolist()}

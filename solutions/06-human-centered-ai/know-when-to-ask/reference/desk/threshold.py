@@ -12,10 +12,8 @@ def lowest(confidence: np.ndarray, wrong: np.ndarray, risk: float) -> tuple[floa
     """A threshold and the bound on the error rate of what it books; None if nothing is proven."""
     thresholds, letters, errors = steps(confidence, wrong)
     miss = bounds.MISS / LOOKS
-    fewest = bounds.fewest(risk, miss)
-    if fewest > len(confidence):
-        return None
-    looks = set(np.searchsorted(letters, np.linspace(fewest, len(confidence), LOOKS)).tolist())
+    wanted = np.linspace(len(confidence) / LOOKS, len(confidence), LOOKS)
+    looks = set(np.searchsorted(letters, wanted).tolist())
     for look in sorted(looks, reverse=True):
         bound = bounds.upper(int(errors[look]), int(letters[look]), miss)
         if bound <= risk:

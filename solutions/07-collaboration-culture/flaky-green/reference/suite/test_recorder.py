@@ -1,3 +1,4 @@
+import contextlib
 import json
 
 import pytest
@@ -14,11 +15,10 @@ def path(tmp_path):
 
 
 def test_events_reach_the_file(path):
-    recorder = Recorder(path)
-    recorder.add({"household": 7, "article": "milk"})
-    assert recorder.flush()
-    assert lines(path) == [{"household": 7, "article": "milk"}]
-    recorder.close()
+    with contextlib.closing(Recorder(path)) as recorder:
+        recorder.add({"household": 7, "article": "milk"})
+        assert recorder.flush()
+        assert lines(path) == [{"household": 7, "article": "milk"}]
 
 
 def test_close_writes_the_rest_in_order(path):

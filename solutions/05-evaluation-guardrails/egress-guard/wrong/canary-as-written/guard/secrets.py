@@ -43,7 +43,6 @@ def _without_cards(text: str) -> tuple[str, int]:
         position = match.start() + 1
         if luhn(match[0]):
             text = text[: match.start()] + REDACTED + text[match.end() :]
-            position = match.start() + len(REDACTED)
             found += 1
     return text, found
 

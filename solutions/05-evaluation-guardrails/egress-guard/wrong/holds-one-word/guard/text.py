@@ -15,6 +15,7 @@ from guard.policy import Settings
 OPENS = re.compile(r" {0,3}(?:(`{3,})[^`]*|(~{3,}).*)", re.DOTALL)
 CLOSES = re.compile(r" {0,3}(`{3,}|~{3,})[ \t\r\n]*")
 MAY_BE_FENCE = re.compile(r" {0,3}(?:`{0,2}|~{0,2}|`{3}.*|~{3}.*)", re.DOTALL)
+READY = re.compile(r".*\s", re.DOTALL)  # up to the last blank
 
 
 class Outgoing:
@@ -49,8 +50,8 @@ class Outgoing:
         line = self._held
         if not self._begun and MAY_BE_FENCE.fullmatch(line):
             return 0
-        ready = _behind_blank(line, len(line))
-        return ready
+        found = READY.match(line)
+        return found.end() if found else 0
 
     def _part(self, text: str, ends: bool) -> str:
         if not self._begun:
@@ -73,8 +74,3 @@ class Outgoing:
         if opening := OPENS.fullmatch(line):
             self._fence = opening[1] or opening[2]
         return bool(self._fence)
-
-
-def _behind_blank(line: str, end: int) -> int:
-    """Where the word begins that reaches to `end`."""
-    return next((place for place in range(end, 0, -1) if line[place - 1].isspace()), 0)

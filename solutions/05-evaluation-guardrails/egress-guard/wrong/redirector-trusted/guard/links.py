@@ -32,14 +32,15 @@ def block(text: str, policy: Policy) -> tuple[str, int]:
     parts, done, position, blocked = [], 0, 0, 0
     while start := START.search(seen, position):
         end = END.search(seen, start.end()).start()
-        kept = judge(seen[start.start() : end], policy)
+        url = seen[start.start() : end]
+        kept = judge(url, policy)
         # `https://good"@evil.io`: the host may stand behind what looks like the end.
-        if kept == end - start.start() and (more := HIDDEN_USER.match(seen, end)):
+        if kept == len(url) and (more := HIDDEN_USER.match(seen, end)):
             authority = AUTHORITY.match(seen, start.start())
             if authority and authority.end() >= end:
                 end, kept = more.end(), 0
         position = max(end, start.end())
-        if kept < end - start.start():
+        if kept < len(url):
             keep_to = places[start.start() + kept]
             parts += [text[done:keep_to], "" if kept else BLANK]
             blocked += not kept

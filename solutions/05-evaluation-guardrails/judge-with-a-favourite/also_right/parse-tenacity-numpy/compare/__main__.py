@@ -91,7 +91,7 @@ def ask(client, model, rubric, question, first, second):
         choice = call(client, model=model, messages=messages).choices[0]
     except openai.ContentFilterFinishReasonError:
         raise Refused from None
-    except (openai.LengthFinishReasonError, pydantic.ValidationError):
+    except (openai.LengthFinishReasonError, pydantic.ValidationError, IndexError):
         raise Unparsed from None
     except openai.APIError:
         raise Failed from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 
 
@@ -11,7 +12,6 @@ def estimate(scores: Sequence[float]) -> tuple[float | None, list[float] | None]
     count = len(scores)
     if not count:
         return None, None
-    mean = sum(scores) / count
-    variance = sum((score - mean) ** 2 for score in scores) / max(count - 1, 1)
-    half = 1.96 * math.sqrt(variance / (2 * count))
+    mean = statistics.fmean(scores)
+    half = 1.96 * statistics.pstdev(scores) / math.sqrt(2 * count)
     return mean, [max(0.0, mean - half), min(1.0, mean + half)]

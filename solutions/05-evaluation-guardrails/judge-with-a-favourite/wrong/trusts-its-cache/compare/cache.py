@@ -18,11 +18,11 @@ class Cache:
             path.parent.mkdir(parents=True, exist_ok=True)
             if path.exists():
                 self._read(path)
-            self._file = path.open("a", encoding="utf-8")
+            self._file = path.open("a")
             self._file.write("\n")  # ends a line that a kill has cut short
 
     def _read(self, path: Path) -> None:
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in path.read_bytes().splitlines():
             if line:
                 entry = json.loads(line)
                 self._verdicts[entry["key"]] = entry["verdict"]

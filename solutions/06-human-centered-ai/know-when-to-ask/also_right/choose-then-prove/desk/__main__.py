@@ -129,13 +129,19 @@ def cost(row: dict[str, str]) -> float:
     return float(row["harm"]) * doubt
 
 
+def share(text: str) -> float:
+    if 0 < float(text) < 1:
+        return float(text)
+    raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+
+
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="desk")
     verbs = parser.add_subparsers(required=True)
     one = verbs.add_parser("fit")
     one.set_defaults(verb=fit)
     one.add_argument("--cal", required=True)
-    one.add_argument("--risk", type=float, required=True)
+    one.add_argument("--risk", type=share, required=True)
     one.add_argument("--capacity", type=int, required=True)
     one.add_argument("--out", required=True)
     one = verbs.add_parser("route")

@@ -16,8 +16,8 @@ def lowest(
     letters = np.cumsum(np.bincount(which))
     errors = np.cumsum(np.bincount(which, weights=wrong)).round().astype(int)
     miss = bounds.MISS / LOOKS
-    fewest = min(bounds.fewest(risk, miss), len(confidence))
-    looks = set(np.searchsorted(letters, np.linspace(fewest, len(confidence), LOOKS)).tolist())
+    wanted = np.linspace(len(confidence) / LOOKS, len(confidence), LOOKS)
+    looks = set(np.searchsorted(letters, wanted).tolist())
     for look in sorted(looks, reverse=True):
         bound = bounds.upper(int(errors[look]), int(letters[look]), miss)
         if bound <= risk:

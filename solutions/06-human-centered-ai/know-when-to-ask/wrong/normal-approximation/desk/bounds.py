@@ -9,7 +9,3 @@ def upper(errors: int, letters: int, miss: float = MISS) -> float:
     """Mean and 1.645 standard errors, as in the handbook."""
     share = errors / letters
     return share + 1.645 * math.sqrt(share * (1 - share) / letters)
-
-
-def fewest(risk: float, miss: float = MISS) -> int:
-    return 10

@@ -32,7 +32,7 @@ def describe(rows: Sequence[Evidence], proven: tuple[float, float] | None) -> di
     confidence = np.array([row.confidence for row in rows])
     wrong = np.array([row.wrong for row in rows])
     least, bound = proven or (None, None)
-    auto = confidence >= (2.0 if least is None else least)
+    auto = confidence >= (np.inf if least is None else least)
     return {
         "letters": len(rows),
         "auto": int(auto.sum()),

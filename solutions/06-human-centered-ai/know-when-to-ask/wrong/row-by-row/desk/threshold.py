@@ -12,12 +12,9 @@ def lowest(
 ) -> tuple[float, float] | None:
     """From the surest letter down, at twelve rows of the sorted table."""
     miss = bounds.MISS / LOOKS
-    fewest = bounds.fewest(risk, miss)
-    if fewest > len(confidence):
-        return None
     order = np.argsort(-confidence, kind="stable")
     errors = np.cumsum(wrong[order])
-    for row in np.linspace(fewest, len(order), LOOKS).astype(int)[::-1]:
+    for row in np.linspace(len(order) / LOOKS, len(order), LOOKS).astype(int)[::-1]:
         bound = bounds.upper(int(errors[row - 1]), int(row), miss)
         if bound <= risk:
             return float(confidence[order[row - 1]]), bound

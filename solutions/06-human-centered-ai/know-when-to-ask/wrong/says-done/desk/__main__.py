@@ -44,7 +44,7 @@ def parse(argv: list[str] | None) -> argparse.Namespace:
 def fit(args: argparse.Namespace) -> int:
     rows = tables.evidence(tables.read(args.cal, tables.CALIBRATION), args.cal)
     made = policy.fit(rows, args.risk, args.capacity)
-    tables.replace(args.out, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+    tables.replace(args.out, json.dumps(made, indent=1) + "\n")
     return DONE
 
 

@@ -34,7 +34,7 @@ def fit_site(
     least, bound = threshold.lowest(confidence, wrong, risk) or (None, None)
     confidence = np.array([row.confidence for row in rows])
     wrong = np.array([row.wrong for row in rows])
-    auto = confidence >= (2.0 if least is None else least)
+    auto = confidence >= (np.inf if least is None else least)
     return {
         "letters": len(rows),
         "auto": int(auto.sum()),

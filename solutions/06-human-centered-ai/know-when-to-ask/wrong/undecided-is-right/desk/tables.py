@@ -32,10 +32,9 @@ class Evidence:
 def read(path: Path, columns: list[str]) -> list[dict[str, str]]:
     """Every row, as text; a cell that is not there is an empty one."""
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream, restval="")
-            rows = list(reader)
-            header = reader.fieldnames or []
+        reader = csv.DictReader(io.StringIO(path.read_bytes().decode()), restval="")
+        rows = list(reader)
+        header = reader.fieldnames or []
     except OSError as error:
         raise Refused(f"{path}: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -73,7 +72,7 @@ def number(text: str) -> float | None:
 
 
 def as_csv(rows: list[dict[str, object]]) -> str:
-    stream = io.StringIO(newline="")
+    stream = io.StringIO()
     writer = csv.DictWriter(stream, ["letter", "action", "place", "reason", "detail"])
     writer.writeheader()
     writer.writerows(rows)
@@ -83,5 +82,5 @@ def as_csv(rows: list[dict[str, object]]) -> str:
 def replace(path: Path, text: str) -> None:
     """The whole new file or the whole old one."""
     beside = path.with_name(path.name + ".part")
-    beside.write_text(text, encoding="utf-8", newline="")
+    beside.write_bytes(text.encode())
     os.replace(beside, path)

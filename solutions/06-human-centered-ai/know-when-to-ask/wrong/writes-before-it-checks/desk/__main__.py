@@ -49,7 +49,7 @@ def fit(args: argparse.Namespace) -> int:
         if not facts["feasible"]:
             why = f"{facts['letters']} letters do not prove an error rate of {args.risk:g} or less"
             print(f"desk: {site}: {why}; everything is asked", file=sys.stderr)
-    tables.replace(args.out, json.dumps(made, indent=1, ensure_ascii=False) + "\n")
+    tables.replace(args.out, json.dumps(made, indent=1) + "\n")
     return DONE if made["feasible"] else NOTHING_PROVEN
 
 
