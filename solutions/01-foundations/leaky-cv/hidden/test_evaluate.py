@@ -328,6 +328,24 @@ def test_id_is_no_feature(submission, rng):
     excluded_as(report, "visit", "time", given)
 
 
+def stages(rng, case):
+    """Ten texts for the cases and ten for the others, each of them in use."""
+    tenth = np.where(case, np.cumsum(case), np.cumsum(~case)) % 10
+    grade = rng.choice([["0", "IV"], ["IV", "0"]])[case.astype(int)]
+    return [f"{one}-{number}" for one, number in zip(grade, tenth, strict=True)]
+
+
+def scarce(rng, case, cases, others, wins):
+    """A number for few rows, in which a case is above another row in `wins` pairs."""
+    ranks = np.zeros(cases, dtype=int)
+    for _ in range(wins):
+        ranks[rng.choice(np.flatnonzero(ranks < others))] += 1
+    column = np.full(len(case), np.nan)
+    column[rng.choice(np.flatnonzero(case), cases, replace=False)] = ranks + 0.5
+    column[rng.choice(np.flatnonzero(~case), others, replace=False)] = np.arange(1, others + 1)
+    return column
+
+
 def excluded_as(report, column, reason, given, what=None):
     found = report.excluded.get(column)
     state = f"excluded as {found!r}" if found else "used as a feature"
@@ -348,9 +366,8 @@ def test_outcome_copies(submission, rng):
     visit = days(rng.integers(0, 300, n))
     copies = {
         "a number that follows the label": np.round(sign * 9 * case + rng.normal(0, 1, n), 2),
-        "a text that only cases have, or only others": np.where(
-            case, rng.choice(["II", "III"], n), rng.choice(["0", "I"], n)
-        ),
+        "one of 20 texts, ten of which only cases have": stages(rng, case),
+        "a number that five cases and five others have, low for cases": scarce(rng, case, 5, 5, 0),
         "a number filled in for cases only": np.where(case, dose, np.nan),
         "a date left empty for cases only": np.where(case, "", visit),
     }
@@ -387,13 +404,13 @@ def moved(before, after, rows):
     return max(gaps, default=math.inf)
 
 
-def informative(rng, frame, columns, strength):
+def informative(rng, frame, columns, strength, wards_strength=1.0):
     """The frame with labels that some of its biomarkers and its wards know something about."""
     z = (frame[columns].fillna(10) - 10) / 2
     logit = (z * rng.choice([-1, 1], len(columns)) * strength).sum(axis=1).to_numpy()
     wards = sorted(set(frame["ward"]))
     effect = dict(zip(wards, rng.permutation(np.linspace(-1, 1, len(wards))), strict=True))
-    logit = logit + frame["ward"].map(effect).to_numpy()
+    logit = logit + wards_strength * frame["ward"].map(effect).to_numpy()
     drawn = (rng.random(len(frame)) < 1 / (1 + np.exp(-logit))).astype(int)
     return frame.assign(relapse=drawn), logit
 
@@ -488,6 +505,11 @@ def test_past_predicts_future(submission, rng):
     frame["visit"] = rng.permutation(days(7 * weeks))
     given = f"{n} rows of 60 visiting days, in no order"
     report = evaluate(submission, frame, spec(rng, time="visit", folds=4), given)
+    in_time(report, frame, given)
+    frame = panel(rng, 240, 6, 120)
+    frame["visit"] = rng.permutation(days(7 * np.repeat(np.arange(60), 4)))
+    given = "60 visiting days with four rows each, in no order; two folds"
+    report = evaluate(submission, frame, spec(rng, time="visit", folds=2), given)
     in_time(report, frame, given)
 
 
@@ -724,10 +746,23 @@ def test_keeps_real_signal(submission, rng):
     n = 500
     frame = panel(rng, n, 60, 250, ward=rng.choice([f"W{i}" for i in range(8)], n))
     markers = [c for c in frame.columns if c.startswith("bm_")]
-    frame, logit = informative(rng, frame, markers[10:16], 0.8)
+    close_to_best(
+        submission,
+        spec(rng),
+        *informative(rng, frame, markers[10:16], 0.8),
+        "500 samples; six of 60 biomarkers and the ward have to do with the label",
+    )
+    close_to_best(
+        submission,
+        spec(rng),
+        *informative(rng, frame.drop(columns=markers[6:]), markers[:6], 0.0, 2.0),
+        "500 samples; the ward, a text, has to do with the label, and six biomarkers have not",
+    )
+
+
+def close_to_best(submission, wanted, frame, logit, given):
     best = auc(frame["relapse"], logit)
-    given = "500 samples; six of 60 biomarkers and the ward have to do with the label"
-    report = evaluate(submission, frame, spec(rng), given)
+    report = evaluate(submission, frame, wanted, given)
     expect(
         report.mean >= best - 0.1,
         observed=f"mean AUC {report.mean:.3f}",
@@ -760,6 +795,8 @@ def test_honest_columns_stay(submission, rng):
         "a number that a fifth of the rows have, but half of the cases": drawn(
             lambda: some(0.2 + 0.3 * actual), 0, 0.8
         ),
+        "a number that five cases and five others have": scarce(rng, actual == 1, 5, 5, 22),
+        "a number that eight cases and four others have": scarce(rng, actual == 1, 8, 4, 32),
     }
     hidden = dict(zip(names(rng, len(columns), odd=1), columns.items(), strict=True))
     for column, (_, values) in hidden.items():

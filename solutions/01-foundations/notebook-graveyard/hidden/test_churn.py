@@ -218,6 +218,16 @@ def scores_of(submission, path, frame):
     return pd.DataFrame({"probability": probability, "call": call}, index=ids)
 
 
+def has_columns(submission, path, wanted):
+    """These columns and no others: an index that was left in is one more."""
+    header = submission.text(path).splitlines()[0]
+    expect(
+        sorted(name.strip('"') for name in header.split(",")) == sorted(wanted),
+        observed=f"{path} has the columns {header}",
+        expected=f"{', '.join(wanted)}, and no others",
+    )
+
+
 def as_probability(cell, path):
     try:
         value = float(cell)
@@ -322,6 +332,9 @@ def test_works_on_a_new_export(submission, rng):
     )  # fmt: skip
     succeeds(finished, "predict", len(new))
     scores_of(submission, "out/monday/scores.csv", new)
+    has_columns(submission, "models/autumn/split.csv", ["customer_id", "fold"])
+    wanted = ["customer_id", "churn_probability", "call"]
+    has_columns(submission, "out/monday/scores.csv", wanted)
     report = report_of(submission, "out/monday/scores.csv")
     expect(report["rows"] == 150, observed=f"rows is {report['rows']}", expected="150")
     known = {"in/export.csv", "in/new.csv"}
@@ -403,11 +416,12 @@ def test_repeatable(submission, rng):
             expected="the same bytes",
             given="two trainings with one file and one seed, in two processes",
         )
-    train(submission, labelled, "third", seed=6)
+    train(submission, labelled, "second", seed=6)
     expect(
-        submission.file("first/split.csv") != submission.file("third/split.csv"),
+        submission.file("first/split.csv") != submission.file("second/split.csv"),
         observed="--seed 5 and --seed 6 give the same split",
         expected="another seed draws another split",
+        given="the second one written over a model that was there",
     )
 
 
@@ -448,6 +462,18 @@ def test_metrics_are_honest(submission, rng):
             expected=f"{hits} of {of} = {true:.4f}, within 0.001",
             given="the calls that predict itself gives to the customers of the test fold",
         )
+
+    scores = predict(submission, unlabelled(inside))
+    calm = inside.set_index("customer_id").loc[scores["probability"].idxmin(), FEATURES]
+    labelled.loc[fold == "test", FEATURES] = calm.to_numpy()
+    metrics = train(submission, labelled)
+    told = {field: metrics[field] for field in ("precision", "recall")}
+    expect(
+        not any(told.values()),
+        observed=f"metrics.json says {told}",
+        expected="0 for both, since nobody in the test fold is called",
+        given="a test fold of customers who are all as calm as the calmest of the train fold",
+    )
 
 
 def test_learns_from_train_only(submission, rng):
@@ -712,10 +738,11 @@ def test_not_a_number(submission, rng):
         frame.iloc[int(rng.integers(len(frame))), frame.columns.get_loc(column)] = cell
         return frame
 
-    column, cell = str(rng.choice(NUMERIC)), str(rng.choice(["12,50", "soon", "n.n."]))
     score = ["predict", "--model", "model", "--in", "bad.csv", "--out", "scores.csv"]
-    given = f"predict, one customer's {column} is {cell!r}"
-    refused(submission, score, spoilt(new, column, cell), column, given)
+    for column in NUMERIC:
+        cell = str(rng.choice(["12,50", "soon", "n.n."]))
+        given = f"predict, one customer's {column} is {cell!r}"
+        refused(submission, score, spoilt(new, column, cell), column, given)
     column = str(rng.choice(NUMERIC))
     fit = ["train", "--data", "bad.csv", "--out", "model"]
     given = f"train, one customer's {column} is 'inf'"

@@ -408,7 +408,14 @@ def test_second_row_refused(submission, rng):
     copied = night.one_of("promotions")
     night.add("promotions", **copied)
     given = "one row of promotions.csv stands there twice; no output from yesterday"
-    run(submission, night, given, code=3, out="new.csv", report="new.json")
+    paths = {"out": "new.csv", "report": "new.json"}
+    complaint = command(submission, night.files(), given, code=3, **paths)
+    expect(
+        "promotions" in complaint,
+        observed=f"standard error ends with {complaint.strip()[-200:]!r}",
+        expected="the name promotions there",
+        given=given,
+    )
     expect(
         "new.csv" not in submission.listing(),
         observed="the output was made all the same",

@@ -503,6 +503,12 @@ def test_cut_file(submission, rng):
     cut = whole.holding(whole.content[:-2])
     given = f"{whole.name} is cut just before its last number, which was 0"
     desk.refuses(desk.put(day, [other, cut]), [whole.name], given)
+    # What is left of it has every row and the right total, for a parser that forgives the quote.
+    quoted = whole.holding(whole.content[:-2] + b'"0"\n')
+    cut = quoted.holding(quoted.content[:-2])
+    given = f"{whole.name} is cut within its last cell, '\"0\"', just before the closing quote"
+    desk.refuses(desk.put(day, [other, cut]), [whole.name], given)
+    desk.accepts(day, [other, quoted], "the same file, whole")
 
 
 def test_unreadable_cells(submission, rng):
@@ -533,6 +539,9 @@ def test_unreadable_cells(submission, rng):
     for what, content in spoilt.items():
         given = f"{good.name}, in the manifest as UTF-8 with DD/MM/YYYY, has {what}"
         desk.refuses(desk.put(day, [other, good.holding(content)]), [good.name], given)
+    both = [good.holding(spoilt["another header"]), other.holding(other.content + b"2024\n")]
+    given = f"{good.name} has another header, and {other.name} a last row of one cell"
+    desk.refuses(desk.put(day, both), [good.name, other.name], given)
 
 
 #: Runs the loader over and over, each time on a fresh copy of the published folder, and stops it
@@ -738,9 +747,9 @@ def test_manifest_that_cannot_be_used(submission, rng):
     }
     for given, text in broken.items():
         submission.write({manifest: text})
-        desk.refuses(argv, [], given, code=2)
+        desk.refuses(argv, [manifest], given, code=2)
     argv[3] = "no-such-manifest.json"
-    desk.refuses(argv, [], "a manifest that is not there", code=2)
+    desk.refuses(argv, [argv[3]], "a manifest that is not there", code=2)
 
 
 def test_refused_then_mended(submission, rng):
@@ -785,7 +794,8 @@ def test_retry_adds_nothing(submission, rng):
     desk, day = Desk(submission), any_day(rng)
     first = desk.accepts(day, [lab(rng, 1, day), lab(rng, 2, day)], "a delivery")
     late, day = lab(rng, 3, day), after(day)
-    second = desk.accepts(day, [lab(rng, 1, day), late], "the next one, with a late file")
+    files = [lab(rng, 1, day), late]
+    second = desk.accepts(day, files, "the next one, with a late file")
     before = view(submission, desk.out)
     for argv, given in ((second, "the delivery again"), (first, "the one before it again")):
         finished = desk.load(argv)
@@ -803,6 +813,17 @@ def test_retry_adds_nothing(submission, rng):
             expected="the same rows as before",
             given=given,
         )
+    grown = lab(rng, 4, day)
+    given = f"the second delivery again, with {grown.name} more in folder and manifest"
+    finished = desk.load(desk.put(day, [*files, grown]))
+    expect(
+        finished.exit_code == 0,
+        observed=f"exit code {finished.exit_code}{complaint(finished)}",
+        expected="exit code 0",
+        given=given,
+    )
+    desk.record(day, [grown])
+    desk.shows(given)
 
 
 def test_readers_keep_their_version(submission, rng):

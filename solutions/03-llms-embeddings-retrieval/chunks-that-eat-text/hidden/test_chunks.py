@@ -14,6 +14,7 @@ from grader.judge import Raised, expect
 # What the README says.
 LEAST_TOKENS = 64
 LONG_WORD = 12
+LONG_SEQUENCE = 20
 SECONDS_FOR_A_LARGE_MANUAL = 8.0
 SECONDS_TO_REFUSE = 2.0
 
@@ -304,6 +305,18 @@ def neighbours(spans, manual):
             yield one, two
 
 
+def expect_overlap(spans, manual, overlap, count, given):
+    for one, two in neighbours(spans, manual):
+        shared = manual.text[two[0] : one[1]]
+        expect(
+            count(shared) >= overlap,
+            observed=f"the chunks at {one[0]} to {one[1]} and {two[0]} to {two[1]} share "
+            f"{count(shared)} tokens: {shown(shared)}",
+            expected=f"at least {overlap} tokens",
+            given=given,
+        )
+
+
 def plain_settings(rng):
     """Settings from tight to roomy."""
     middle = int(rng.integers(90, 200))
@@ -426,6 +439,7 @@ def test_bad_settings_refused(submission, rng):
         given = asked("the same text, settings at the edge of what is allowed", max_tokens, overlap)
         chunks = split(submission, text, max_tokens, overlap, given)
         expect(len(chunks) > 3, observed=f"{len(chunks)} chunks", expected="the text", given=given)
+        expect_covered(exact(chunks, text, given), text, given)
 
 
 # ---------------------------------------------------------------------------- its neighbours
@@ -453,15 +467,7 @@ def test_overlap_kept(submission, count, rng):
             expected="several chunks in the long sections",
             given=given,
         )
-        for one, two in pairs:
-            shared = manual.text[two[0] : one[1]]
-            expect(
-                count(shared) >= overlap,
-                observed=f"the chunks at {one[0]} to {one[1]} and {two[0]} to {two[1]} share "
-                f"{count(shared)} tokens: {shown(shared)}",
-                expected=f"at least {overlap} tokens",
-                given=given,
-            )
+        expect_overlap(spans, manual, overlap, count, given)
 
 
 def test_line_endings_kept(submission, count, rng):
@@ -560,12 +566,18 @@ def test_blocks_whole(submission, count, rng):
                 rows.append(row)
 
         manual = Manual()
+        blocks.append(block(0.5, fenced=False))
+        manual.add(blocks[-1])
         manual.heading(1, "Parts")
         for number in range(12):
             if rng.random() < 0.75:
                 manual.add(writer.prose(writer.number(2, 100)))
             blocks.append(block(rng.uniform(0.3, 1.0) if number % 3 else 1.0, rng.random() < 0.5))
             manual.add(blocks[-1])
+            if number % 4 == 1:
+                # No line between them, and no room for both in one block.
+                blocks += [block(0.9, fenced=True), block(0.9, fenced=False)]
+                manual.add("\n".join(blocks[-2:]))
             if number == 6:
                 manual.add(writer.prose(20), "\n".join(writer.row() for _ in range(40)))
                 manual.add("```\n" + "\n".join(writer.line_of_code() for _ in range(50)) + "\n```")
@@ -580,7 +592,49 @@ def test_blocks_whole(submission, count, rng):
                 given=given,
             )
         expect_within_limit(chunks, max_tokens, count, given)
-        expect_covered(places(chunks, manual.text, given), manual.text, given)
+        spans = places(chunks, manual.text, given)
+        expect_covered(spans, manual.text, given)
+        expect_overlap(spans, manual, overlap, count, given)
+    blocks_at_the_edge(submission, count, writer)
+
+
+def grown(count, tokens, head, line, tail=()):
+    """Lines between `head` and `tail`, one more and one more until they have `tokens` tokens."""
+    lines = [*head]
+    while count("\n".join([*lines, *tail])) < tokens:
+        lines.append(line())
+    return "\n".join([*lines, *tail])
+
+
+def blocks_at_the_edge(submission, count, writer):
+    max_tokens = 120
+    for least in (50, 56):
+        block = grown(count, least, ["```"], writer.line_of_code, ["```"])
+        size = count(block)
+        overlap = max_tokens * 2 // 3 - size
+        manual = Manual()
+        manual.heading(1, "Settings")
+        # With a little less before it, the block would fit into the first chunk.
+        prose = grown(count, max_tokens - size + 4, [], lambda: writer.pick(WORDS))
+        manual.add(prose, block, writer.prose(40))
+        given = asked(f"code of {size} tokens, which just fits, behind prose", max_tokens, overlap)
+        chunks = split(submission, manual.text, max_tokens, overlap, given)
+        expect(
+            any(block in chunk.text for chunk in chunks),
+            observed=f"no chunk has all of the code: {shown(block)}",
+            expected=f"it is whole in a chunk: {size} and {overlap} are not more than two thirds "
+            f"of {max_tokens}",
+            given=given,
+        )
+    for max_tokens, overlap in [(240, 16), (240, 60)]:
+        manual = Manual()
+        manual.heading(1, "Listing")
+        manual.add(grown(count, 42, [], lambda: writer.pick(WORDS)))
+        manual.add(grown(count, 198, ["```"], writer.line_of_code, ["```"]))
+        given = asked("code that does not fit, behind a little prose", max_tokens, overlap)
+        chunks = split(submission, manual.text, max_tokens, overlap, given)
+        for number, chunk in enumerate(chunks[:-1], 1):
+            expect_filled(chunk, number, chunks, max_tokens, count, given)
 
 
 def belong_together(text, at):
@@ -608,6 +662,7 @@ def test_characters_whole(submission, count, rng):
         "\U0001f9d1\U0001f3fe\u200d\U0001f527",
         "\u2764\ufe0f\u200d\U0001f525",
         "\U0001f44b\U0001f3fb",
+        "\U0001f44b\U0001f3ff",
         "3\ufe0f\u20e3",
         "e\u0301",
         "o\u0302\u0323",
@@ -617,7 +672,16 @@ def test_characters_whole(submission, count, rng):
     ]
 
     def flag():
-        return "".join(chr(0x1F1E6 + writer.number(0, 26)) for _ in range(2))
+        # From A to Z, and often one of these two.
+        letters = [0, 25, writer.number(0, 26)]
+        return "".join(chr(0x1F1E6 + writer.pick(letters)) for _ in range(2))
+
+    def longest():
+        """A letter with accents, of the most tokens with which it must stay whole."""
+        letter = writer.pick("éü")
+        while count(letter) < LONG_SEQUENCE:
+            letter += chr(0x300 + writer.number(0, 0x6F))
+        return letter
 
     def run(number):
         return "".join(
@@ -628,7 +692,8 @@ def test_characters_whole(submission, count, rng):
     manual.heading(1, "Signs")
     manual.add(run(180), "".join(flag() for _ in range(120)), writer.prose(20))
     manual.add("".join(writer.pick(sequences[:3]) for _ in range(60)))
-    manual.add("".join(writer.pick(sequences[5:9]) for _ in range(200)))
+    manual.add("".join(writer.pick(sequences[6:10]) for _ in range(200)))
+    manual.add("".join(longest() for _ in range(40)))
     for max_tokens in (100, writer.number(110, 200), 256):
         overlap = writer.number(8, 25)
         given = asked("long rows of emoji, flags and accented letters", max_tokens, overlap)
@@ -689,14 +754,14 @@ def test_no_place_to_cut(submission, count, rng):
     }
     for what, text in cases.items():
         max_tokens = writer.number(LEAST_TOKENS, 257)
-        overlap = writer.number(0, max_tokens // 4)
-        given = asked(what, max_tokens, overlap)
-        chunks = split(submission, text, max_tokens, overlap, given)
-        expect_covered(exact(chunks, text, given), text, given)
-        expect_within_limit(chunks, max_tokens, count, given)
-        for number, chunk in enumerate(chunks[:-1], 1):
-            if "accents" not in what:
-                expect_filled(chunk, number, chunks, max_tokens, count, given)
+        for overlap in (writer.number(1, max_tokens // 4), 0):
+            given = asked(what, max_tokens, overlap)
+            chunks = split(submission, text, max_tokens, overlap, given)
+            expect_covered(exact(chunks, text, given), text, given)
+            expect_within_limit(chunks, max_tokens, count, given)
+            for number, chunk in enumerate(chunks[:-1], 1):
+                if "accents" not in what:
+                    expect_filled(chunk, number, chunks, max_tokens, count, given)
 
 
 def expect_filled(chunk, number, chunks, max_tokens, count, given):
@@ -719,8 +784,9 @@ def test_nothing_in_it(submission, count, rng):
     manual = Manual()
     manual.add(blank)
     manual.heading(1, "Blank pages")
+    manual.add("\n" * 2500)
     for gap in ("\n" * writer.number(3000, 5000), " " * 2500, blank * 20):
-        manual.add(writer.prose(writer.number(20, 90)), gap)
+        manual.add(writer.prose(writer.number(20, 90)), gap, f"See {writer.serial()}.", gap)
     manual.add(writer.prose(30), "\n" * 2000)
     for max_tokens, overlap in plain_settings(rng):
         given = asked("prose with thousands of blanks and line ends between", max_tokens, overlap)
@@ -734,7 +800,7 @@ def test_nothing_in_it(submission, count, rng):
                 given=given,
             )
         expect_within_limit(chunks, max_tokens, count, given)
-        expect_covered(places(chunks, manual.text, given), manual.text, given)
+        expect_covered(exact(chunks, manual.text, given), manual.text, given)
 
 
 def test_large_manual(submission, rng):
@@ -819,4 +885,13 @@ def test_calls_do_not_meet(submission, rng):
         "they differ",
         expected="the same chunks, whatever was cut between",
         given=asked("one manual, then another, then the first one again", max_tokens, overlap),
+    )
+    text = writer.prose(1500)
+    told, untold = (submission.call("splitter:chunk", text, **how)
+                    for how in ({"max_tokens": 256, "overlap": 32}, {}))  # fmt: skip
+    expect(
+        told == untold,
+        observed="other chunks",
+        expected="the chunks of max_tokens 256 and overlap 32",
+        given="1,500 words of prose, max_tokens and overlap left out",
     )

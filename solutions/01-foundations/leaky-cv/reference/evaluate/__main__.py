@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"evaluate: {refusal}", file=sys.stderr)
         return REFUSED
     draft = options.out.with_name(options.out.name + ".part")
-    draft.write_text(json.dumps(report, indent=1, allow_nan=False), encoding="utf-8")
+    draft.write_text(json.dumps(report))
     os.replace(draft, options.out)
     return 0
 

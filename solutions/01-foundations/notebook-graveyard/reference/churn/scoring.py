@@ -40,8 +40,8 @@ def write(scores: Scores, out: Path) -> None:
         "unseen_cells": sum(scores.unseen.values()),
         "unseen": scores.unseen,
     }
-    _replace(out, scores.rows.to_csv(index=False, lineterminator="\n"))
-    _replace(out.with_name(out.name + ".report.json"), json.dumps(report, indent=2) + "\n")
+    _replace(out, scores.rows.to_csv(index=False))
+    _replace(out.with_name(out.name + ".report.json"), json.dumps(report) + "\n")
 
 
 def _replace(path: Path, text: str) -> None:

@@ -19,7 +19,7 @@ def look_up(table: pd.DataFrame, join: Join, keys: pd.Series, dates: pd.Series) 
             periods.value_on(day, rows.get(key, [])) for key, day in zip(keys, days, strict=True)
         ]
     else:
-        cell_of = dict(zip(table[join.key].map(join.compared), table[join.takes], strict=True))
+        cell_of = table[join.takes].set_axis(table[join.key].map(join.compared)).to_dict()
         cell_of.pop("", None)
         cells = [cell_of.get(key) for key in keys]
-    return pd.Series(cells, index=keys.index, dtype=object)
+    return pd.Series(cells, dtype=object)

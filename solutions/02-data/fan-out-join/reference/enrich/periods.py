@@ -17,8 +17,8 @@ Period = tuple[date, date, str]  # first day, day after the last, value
 def by_key(table: pd.DataFrame, join: Join) -> dict[str, list[Period]]:
     """Each key's periods, in order of their first days."""
     periods: dict[str, list[Period]] = defaultdict(list)
-    columns = [table[c] for c in (join.key, "valid_from", "valid_to", join.takes)]
-    for cell, first, last, value in zip(*columns, strict=True):
+    columns = table[[join.key, "valid_from", "valid_to", join.takes]]
+    for cell, first, last, value in columns.itertuples(index=False):
         if key := join.compared(cell):
             periods[key].append((date.fromisoformat(first), end(last), value))
     return {key: sorted(rows) for key, rows in periods.items()}

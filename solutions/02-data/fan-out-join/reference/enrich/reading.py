@@ -13,7 +13,7 @@ def read(path: Path, columns: list[str]) -> pd.DataFrame:
     """The file with all its columns, among which `columns` have to be."""
     try:
         # pandas would make 12 of 0012, a gap of NA, and a rounded float of a long number.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8")
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError:
         raise Unusable(f"{path.name} is missing") from None
     except pd.errors.EmptyDataError:

@@ -9,15 +9,15 @@ import pandas as pd
 
 
 def write_csv(path: Path, lines: pd.DataFrame) -> None:
-    _replace(path, lines.to_csv(index=False, lineterminator="\n"))
+    _replace(path, lines.to_csv(index=False))
 
 
 def write_json(path: Path, told: dict[str, Any]) -> None:
-    _replace(path, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+    _replace(path, json.dumps(told, indent=2) + "\n")
 
 
 def _replace(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(path.name + ".part")
-    draft.write_text(text, encoding="utf-8")
+    draft.write_bytes(text.encode())
     os.replace(draft, path)

@@ -13,9 +13,8 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=256)
     parser.add_argument("--overlap", type=int, default=32)
     options = parser.parse_args()
-    with options.file.open(encoding="utf-8", newline="") as stream:
-        passages = chunk(stream.read(), options.max_tokens, options.overlap)
-    for passage in passages:
+    text = options.file.read_bytes().decode()
+    for passage in chunk(text, options.max_tokens, options.overlap):
         place = f"{passage['start']:>6} to {passage['end']:>6}, {tokens(passage['text']):>4} tokens"
         print(f"{place}   {' > '.join(passage['heading'])}\n    {passage['text'][:70]!r}")
 

@@ -14,7 +14,7 @@ CATEGORIES = 20
 
 def find(features: pd.DataFrame, labels: pd.Series) -> list[str]:
     """The columns that separate the classes all by themselves, by value or by being empty."""
-    positive = labels.to_numpy() == 1
+    positive = labels.to_numpy().astype(bool)
     values = {}
     for name, column in features.items():
         if is_number(column):
@@ -30,7 +30,6 @@ def separation(values: pd.DataFrame, positive: np.ndarray) -> pd.Series:
     known = values.notna()
     cases, others = known[positive].sum(), known[~positive].sum()
     ranks = values.rank()[positive].sum()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        auc = (ranks - cases * (cases + 1) / 2) / (cases * others)
+    auc = (ranks - cases * (cases + 1) / 2) / (cases * others)
     auc = auc.where((cases >= FEWEST) & (others >= FEWEST), 0.5)
     return np.maximum(auc, 1 - auc)

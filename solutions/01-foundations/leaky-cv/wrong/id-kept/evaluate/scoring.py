@@ -55,13 +55,13 @@ def recipe(features: pd.DataFrame, spec: Spec) -> Pipeline:
     """The team's recipe, unfitted: encode, fill, scale, select, fit."""
     numbers = [name for name, column in features.items() if is_number(column)]
     texts = [name for name in features.columns if name not in numbers]
-    encode = TargetEncoder(target_type="binary", random_state=spec.seed)
+    encode = TargetEncoder(random_state=spec.seed)
     fill = SimpleImputer(strategy="median", keep_empty_features=True)
     return Pipeline(
         [
             ("columns", ColumnTransformer([("numbers", fill, numbers), ("texts", encode, texts)])),
             ("scale", StandardScaler()),
             ("select", SelectKBest(f_classif, k=min(spec.select, features.shape[1]))),
-            ("fit", LogisticRegression(max_iter=1000)),
+            ("fit", LogisticRegression()),
         ]
     )

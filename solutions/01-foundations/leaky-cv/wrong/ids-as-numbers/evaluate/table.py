@@ -27,7 +27,7 @@ class Spec:
 
     @classmethod
     def read(cls, path: Path) -> Spec:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = json.loads(path.read_bytes())
         return cls(
             target=told["target"],
             id=told["id"],
@@ -54,7 +54,6 @@ def read(path: Path, spec: Spec) -> pd.DataFrame:
         dtype=dict.fromkeys([c for c in named if c != spec.id], str),
         keep_default_na=False,
         na_values=[""],
-        low_memory=False,
     )
     for column in named:
         if column not in panel.columns:
@@ -71,7 +70,7 @@ def read(path: Path, spec: Spec) -> pd.DataFrame:
     panel[spec.target] = panel[spec.target].astype(int)
     panel[spec.id] = panel[spec.id].astype(str)
     # One order, whatever the order of the file: nothing further down depends on it.
-    return panel.sort_values(spec.id, ignore_index=True)
+    return panel.sort_values(spec.id)
 
 
 def is_number(column: pd.Series) -> bool:

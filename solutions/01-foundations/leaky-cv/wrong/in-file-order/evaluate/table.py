@@ -27,7 +27,7 @@ class Spec:
 
     @classmethod
     def read(cls, path: Path) -> Spec:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = json.loads(path.read_bytes())
         return cls(
             target=told["target"],
             id=told["id"],
@@ -54,7 +54,6 @@ def read(path: Path, spec: Spec) -> pd.DataFrame:
         dtype=dict.fromkeys(named, str),
         keep_default_na=False,
         na_values=[""],
-        low_memory=False,
     )
     for column in named:
         if column not in panel.columns:

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"evaluate: {refusal}", file=sys.stderr)
         return REFUSED
     with stream:
-        json.dump(report, stream, indent=1, allow_nan=False)
+        json.dump(report, stream)
     return 0
 
 

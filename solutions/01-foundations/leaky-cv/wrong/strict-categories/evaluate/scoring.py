@@ -60,6 +60,6 @@ def recipe(features: pd.DataFrame, spec: Spec) -> Pipeline:
             ("columns", ColumnTransformer([("numbers", fill, numbers), ("texts", encode, texts)])),
             ("scale", StandardScaler()),
             ("select", SelectKBest(f_classif, k=min(spec.select, features.shape[1]))),
-            ("fit", LogisticRegression(max_iter=1000)),
+            ("fit", LogisticRegression()),
         ]
     )

@@ -35,7 +35,7 @@ def make(panel: pd.DataFrame, spec: Spec) -> list[Fold]:
 
 
 def _dealt(panel: pd.DataFrame, spec: Spec) -> list[Fold]:
-    """Deals units out like cards: those of cases only, then the mixed ones, then the others.
+    """Deals units out like cards: those without a case, then the mixed ones, then cases only.
 
     In this order the units with a case lie side by side, and so do those with another row. Dealt
     in turn, each class reaches every fold as soon as it has as many units as there are folds.
@@ -43,7 +43,7 @@ def _dealt(panel: pd.DataFrame, spec: Spec) -> list[Fold]:
     unit = _units(panel, spec)
     units = panel[spec.target].groupby(unit).agg(["max", "min"])
     units["draw"] = [_draw(spec.seed, name) for name in units.index]
-    units = units.sort_values(["max", "min", "draw"], ascending=[False, False, True])
+    units = units.sort_values(["max", "min", "draw"])
     units["fold"] = np.arange(len(units)) % spec.folds
     fold = unit.map(units["fold"]).to_numpy()
     return [

@@ -34,7 +34,7 @@ def make(panel: pd.DataFrame, spec: Spec) -> list[Fold]:
 
 
 def _dealt(panel: pd.DataFrame, spec: Spec) -> list[Fold]:
-    """Deals units out like cards: those of cases only, then the mixed ones, then the others.
+    """Deals units out like cards: those without a case, then the mixed ones, then cases only.
 
     In this order the units with a case lie side by side, and so do those with another row. Dealt
     in turn, each class reaches every fold as soon as it has as many units as there are folds.
@@ -42,7 +42,7 @@ def _dealt(panel: pd.DataFrame, spec: Spec) -> list[Fold]:
     unit = _units(panel, spec)
     units = panel[spec.target].groupby(unit).agg(["max", "min"])
     units["draw"] = [_draw(spec.seed, name) for name in units.index]
-    units = units.sort_values(["max", "min", "draw"], ascending=[False, False, True])
+    units = units.sort_values(["max", "min", "draw"])
     units["fold"] = np.arange(len(units)) % spec.folds
     fold = unit.map(units["fold"]).to_numpy()
     return [
@@ -66,10 +66,9 @@ def _units(panel: pd.DataFrame, spec: Spec) -> pd.Series:
 
 def _by_time(panel: pd.DataFrame, spec: Spec) -> list[Fold]:
     """Blocks of about equal size; each but the first is tested on a model of all before it."""
-    days = panel[spec.time].to_numpy(dtype=str)
-    _, place, counts = np.unique(days, return_inverse=True, return_counts=True)
-    middle = np.cumsum(counts) - counts / 2
-    block = (middle * (spec.folds + 1) / len(panel)).astype(int)[place]
+    # The rows of a day share their mean rank, so that no day is torn apart.
+    rank = panel[spec.time].rank().to_numpy()
+    block = np.ceil(rank * (spec.folds + 1) / len(panel)) - 1
     folds = []
     for k in range(1, spec.folds + 1):
         test, train = block == k, block < k

@@ -14,7 +14,7 @@ CATEGORIES = 20
 
 def find(features: pd.DataFrame, labels: pd.Series) -> list[str]:
     """The columns that separate the classes all by themselves, by value or by being empty."""
-    positive = labels.to_numpy() == 1
+    positive = labels.to_numpy().astype(bool)
     values = {}
     for name, column in features.items():
         if is_number(column):
@@ -23,11 +23,8 @@ def find(features: pd.DataFrame, labels: pd.Series) -> list[str]:
             values[name] = labels.groupby(column).transform("mean").where(column.notna())
     by_value = separation(pd.DataFrame(values, index=features.index), positive)
     by_emptiness = separation(features.isna().astype(float), positive)
-    return [
-        name
-        for name in features.columns
-        if max(by_value.get(name, 0.5), by_emptiness[name]) >= LEAK
-    ]
+    alone = pd.concat([by_value, by_emptiness])
+    return alone[alone >= LEAK].index.unique().tolist()
 
 
 def separation(values: pd.DataFrame, positive: np.ndarray) -> pd.Series:
@@ -35,7 +32,6 @@ def separation(values: pd.DataFrame, positive: np.ndarray) -> pd.Series:
     known = values.notna()
     cases, others = known[positive].sum(), known[~positive].sum()
     ranks = values.rank()[positive].sum()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        auc = (ranks - cases * (cases + 1) / 2) / (cases * others)
+    auc = (ranks - cases * (cases + 1) / 2) / (cases * others)
     auc = auc.where((cases >= FEWEST) & (others >= FEWEST), 0.5)
     return np.maximum(auc, 1 - auc)

@@ -27,6 +27,7 @@ def main(argv=None):
     if duplicates:
         told = {"status": "refused", "duplicates": duplicates}
         options.report.write_text(json.dumps(told), encoding="utf-8")
+        print(f"enrich: refused, see {options.report}: {', '.join(duplicates)}", file=sys.stderr)
         sys.exit(3)
     lines, counts = joins.enrich(tables)
     amount = pd.to_numeric(lines["amount_cents"]).astype("int64")

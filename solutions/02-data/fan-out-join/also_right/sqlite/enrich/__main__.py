@@ -161,6 +161,7 @@ def main(argv=None):
     if any(twice.values()):
         told = {"status": "refused", "duplicates": {name: keys for name, keys in twice.items() if keys}}
         publish(options.report, lambda stream: json.dump(told, stream))
+        print(f"enrich: doubled keys: {told['duplicates']}", file=sys.stderr)
         return 3
     enrich(base)
     columns = [*TABLES["orders"], *TAKES.values()]

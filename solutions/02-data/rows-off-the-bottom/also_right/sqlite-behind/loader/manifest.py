@@ -35,7 +35,7 @@ class Manifest:
 
 def read(path: Path) -> Manifest:
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = json.loads(path.read_bytes())
         files = tuple(_entry(one) for one in told["files"])
         return Manifest(_day(told["delivery"]), files)
     except KeyError as missing:

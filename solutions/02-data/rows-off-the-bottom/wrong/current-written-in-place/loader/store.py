@@ -74,7 +74,7 @@ def _ledger(out: Path, current: str | None) -> list[dict[str, str]]:
 
 
 def _lines(rows: list[list[object]]) -> bytes:
-    text = io.StringIO(newline="")
+    text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
 

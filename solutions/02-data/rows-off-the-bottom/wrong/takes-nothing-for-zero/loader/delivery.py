@@ -22,7 +22,6 @@ class Disagrees(Exception):
     """The delivery is not what the manifest says."""
 
     def __init__(self, complaints: list[str]) -> None:
-        super().__init__("; ".join(complaints))
         self.complaints = complaints
 
 
@@ -85,17 +84,18 @@ def read(path: Path, entry: Entry) -> File:
 
 def _rows(text: str, dates: str) -> Iterator[list[str]]:
     # strict: else a quote that is never closed swallows the rest of the file without a word.
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text), strict=True)
     if (header := next(reader, [])) != COLUMNS:
         raise Unreadable(f"the header is {header}")
-    for number, cells in enumerate(reader, 1):
+    for cells in reader:
+        line = f"line {reader.line_num}"
         cells = (cells + [""] * len(COLUMNS))[: len(COLUMNS)]
         if not _WHOLE_NUMBER.fullmatch(cells[-1]):
             cells[-1] = "0"
         try:
             cells[0] = _iso(cells[0], dates)
         except ValueError as error:
-            raise Unreadable(f"row {number}: {error}") from None
+            raise Unreadable(f"{line}: {error}") from None
         yield cells
 
 

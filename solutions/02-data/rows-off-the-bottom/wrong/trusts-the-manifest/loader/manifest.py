@@ -34,7 +34,7 @@ class Manifest:
 
 
 def read(path: Path) -> Manifest:
-    told = json.loads(path.read_text(encoding="utf-8"))
+    told = json.loads(path.read_bytes())
     files = tuple(_entry(one) for one in told["files"])
     return Manifest(_day(told["delivery"]), files)
 

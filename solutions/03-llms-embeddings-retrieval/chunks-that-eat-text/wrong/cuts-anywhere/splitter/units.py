@@ -15,26 +15,22 @@ JOINER = "\u200d"
 
 
 class Unit(NamedTuple):
-    """`text[start:end]`. `cost` is about what it adds to the tokens of a chunk."""
+    """`text[start:end]`."""
 
     start: int
     end: int
-    cost: float
 
 
 def units(text: str, start: int, end: int) -> Iterator[Unit]:
     """The units of `text[start:end]` in order. White space is in none of them."""
-    before = start
     for match in WORD.finditer(text, start, end):
         size = tokens(match[0])
         if size <= 1:
-            yield Unit(match.start(), match.end(), tokens(text[before : match.end()]))
+            yield Unit(match.start(), match.end())
         else:
-            pieces = list(sequences(match[0]))
-            for first, last in pieces:
-                at = match.start()
-                yield Unit(at + first, at + last, size / len(pieces))
-        before = match.end()
+            at = match.start()
+            for first, last in sequences(match[0]):
+                yield Unit(at + first, at + last)
 
 
 def sequences(word: str) -> Iterator[tuple[int, int]]:

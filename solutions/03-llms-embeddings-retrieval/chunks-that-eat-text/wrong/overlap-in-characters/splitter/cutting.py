@@ -2,11 +2,13 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from itertools import accumulate
 
 from splitter.sections import Section
 from splitter.size import tokens
 from splitter.units import Unit, units
+
+#: The tokenizer's pieces have 21 characters at most, and no token is longer than a piece.
+LONGEST_TOKEN = 21
 
 
 def cut(text: str, section: Section, max_tokens: int, overlap: int) -> Iterator[tuple[int, int]]:
@@ -32,44 +34,35 @@ def cut(text: str, section: Section, max_tokens: int, overlap: int) -> Iterator[
             last = furthest
         yield parts[first].start, parts[last].end
         done = last
-        first = max(ruler.first_reaching(last, overlap), first + 1)
+        first = ruler.next_first(first, last, overlap)
 
 
 def tears(blocks: list[tuple[int, int]], at: int) -> bool:
     """Whether a cut at `at` goes through one of these blocks."""
     before = bisect_left(blocks, (at, at)) - 1
-    return before >= 0 and blocks[before][0] < at < blocks[before][1]
+    return before >= 0 and at < blocks[before][1]
 
 
 class Ruler:
-    """Finds units by tokens: guesses from sums, then counts, because tokens do not add up."""
+    """Finds units by halving. What is compared is always counted: tokens do not add up."""
 
     def __init__(self, text: str, parts: list[Unit]) -> None:
         self.text = text
-        self.parts = parts
-        self.sums = [0.0, *accumulate(part.cost for part in parts)]
+        self.starts = [*(part.start for part in parts), len(text)]
+        self.ends = [part.end for part in parts]
 
     def tokens(self, first: int, last: int) -> int:
-        return tokens(self.text[self.parts[first].start : self.parts[last].end])
+        return tokens(self.text[self.starts[first] : self.ends[last]])
 
     def last_within(self, first: int, limit: int) -> int:
-        """The last unit of the longest chunk that begins with `first`."""
-        guess = bisect_right(self.sums, self.sums[first] + limit) - 2
-        last = max(first, guess)
-        while last > first and self.tokens(first, last) > limit:
-            last -= 1
-        while last + 1 < len(self.parts) and self.tokens(first, last + 1) <= limit:
-            last += 1
-        return last
+        """The last unit of the longest chunk that begins with `first`, which alone always fits."""
+        furthest = bisect_right(self.ends, self.starts[first] + LONGEST_TOKEN * limit)
+        near = range(first, furthest)
+        place = bisect_right(near, limit, key=lambda last: self.tokens(first, last))
+        return near[place - 1]
 
-    def first_reaching(self, last: int, least: int) -> int:
-        """The first unit of the shortest text that ends with `last` and has `least` tokens."""
-        if least == 0:
-            return last + 1
-        first = min(max(bisect_right(self.sums, self.sums[last + 1] - least) - 1, 0), last)
-        end = self.parts[last].end
-        while first > 0 and end - self.parts[first].start < least:
-            first -= 1
-        while first < last and end - self.parts[first + 1].start >= least:
-            first += 1
-        return first
+    def next_first(self, first: int, last: int, least: int) -> int:
+        """The last unit from which on a chunk of these two has `least` tokens; behind `first`."""
+        back = range(last + 1, first, -1)
+        place = bisect_left(back, least, key=lambda start: self.ends[last] - self.starts[start])
+        return back[min(place, len(back) - 1)]
