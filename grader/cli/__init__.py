@@ -17,6 +17,7 @@ from grader.engines import ENGINES, choose
 from grader.engines.base import Engine
 from grader.errors import GraderError, RefusedSubmission, UsageError
 from grader.grading import Task
+from grader.progress import Progress
 from grader.submission import collect, is_changed
 from grader.verdict import BehaviourResult, Outcome, Verdict
 
@@ -93,13 +94,20 @@ def grade(
     katas = _chosen(catalog, names, all_katas)
     submissions = {kata.name: _folder_of(kata, folder, len(katas) == 1) for kata in katas}
     engine = _choose_engine(engine_name)
+    progress = Progress(catalog.root)
+
+    def note(verdict: Verdict | GraderError) -> Verdict | GraderError:
+        if folder is None and isinstance(verdict, Verdict):
+            progress.add(verdict)
+        return verdict
+
     tasks, verdicts = [], dict[str, Verdict | GraderError]()
     for kata in katas:
         try:
             submission = collect(kata, submissions[kata.name])
             tasks.append(Task(kata, submission, grading.new_seed() if seed is None else seed))
         except RefusedSubmission as error:
-            verdicts[kata.name] = grading.refused(kata, engine, str(error))
+            verdicts[kata.name] = note(grading.refused(kata, engine, str(error)))
     total = sum(len(task.kata.behaviours) for task in tasks)
     with screen.progress("grading", total) as advance:
 
@@ -107,7 +115,7 @@ def grade(
             advance(f"{task.kata.short_name}: {result.id}")
 
         for task, verdict in grading.grade_all(engine, tasks, jobs, on_result):
-            verdicts[task.kata.name] = verdict
+            verdicts[task.kata.name] = note(verdict)
     done = [verdicts[kata.name] for kata in katas]
     for kata, verdict in zip(katas, done, strict=True):
         if isinstance(verdict, GraderError):
