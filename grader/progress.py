@@ -33,7 +33,8 @@ class Record:
     """What is known of one kata. Times are aware and in UTC."""
 
     state: State
-    #: Verdicts that say something of the learner's code; trouble of the grader's does not.
+    #: Verdicts that say something of the learner's code: neither the grader's trouble nor what is
+    #: told of an untouched starter.
     attempts: int
     #: How many hints have been shown.
     hints: int
@@ -60,6 +61,7 @@ class _Event(pydantic.BaseModel):
     event: _Kind
     # Of attempts only.
     outcome: Outcome | None = None
+    submission: str | None = None
     points: int = 0
     possible: int = 0
     failing: tuple[str, ...] = ()
@@ -87,6 +89,7 @@ class Progress:
             verdict.kata,
             "attempt",
             outcome=verdict.outcome,
+            submission=verdict.submission_hash,
             points=verdict.points,
             possible=verdict.points_possible,
             failing=tuple(each.id for each in verdict.behaviours if not each.passed),
@@ -101,14 +104,20 @@ class Progress:
         return shown + 1
 
     def ask_for_solution(self, kata: Kata) -> bool:
-        """Notes that the solution was asked for; whether it had been before."""
+        """Notes that the solution was asked for; whether it had been before.
+
+        Where that cannot be remembered, the first time counts as the second.
+        """
         asked = self._count(kata, "solution") > 0
-        self._note(kata.name, "solution")
-        return asked
+        return not self._note(kata.name, "solution") or asked
 
     def of(self, kata: Kata) -> Record:
         """What is known of a kata; files that differ from the starter count as work, too."""
-        events = [event for event in self._events if event.kata == kata.name]
+        events = [
+            event
+            for event in self._events
+            if event.kata == kata.name and event.submission != kata.contract.starter
+        ]
         attempts = [event for event in events if event.event == "attempt"]
         passed = [event.at for event in attempts if event.outcome is Outcome.PASSED]
         times = [event.at for event in events]
@@ -145,8 +154,8 @@ class Progress:
     def _count(self, kata: Kata, event: str) -> int:
         return sum(each.kata == kata.name and each.event == event for each in self._events)
 
-    def _note(self, kata: str, event: _Kind, **details: Any) -> None:
-        """Appends one line. What cannot be written is remembered for this process only."""
+    def _note(self, kata: str, event: _Kind, **details: Any) -> bool:
+        """Appends one line; False if it is remembered for this process only."""
         noted = _Event(at=datetime.now(UTC), kata=kata, event=event, **details)
         self._events.append(noted)
         line = noted.model_dump_json(exclude_defaults=True).encode() + b"\n"
@@ -158,3 +167,5 @@ class Progress:
                     # After a line that was cut off, the new one still gets a line of its own.
                     line = line if stream.read(1) == b"\n" else b"\n" + line
                 stream.write(line)
+            return True
+        return False
