@@ -1,7 +1,9 @@
 """What a learner hands in: the editable files of one kata, checked before anything runs."""
 
 import dataclasses
+import difflib
 import hashlib
+import io
 import os
 import pathlib
 import re
@@ -122,6 +124,46 @@ def _read(path: pathlib.Path, name: str) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise RefusedSubmission(f"{name} cannot be read: {error.strerror}") from None
+
+
+def editable_files(kata: Kata, folder: pathlib.Path) -> dict[str, bytes]:
+    """What `folder` has of a kata's editable files, complete or not; the rest may be anything."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        inside = path.relative_to(folder)
+        if IGNORED_FOLDERS.intersection(inside.parts) or not kata.is_editable(inside.as_posix()):
+            continue
+        if path.is_file():
+            found[inside.as_posix()] = _read(path, inside.as_posix())
+    return found
+
+
+def diff(
+    old: Mapping[str, bytes], new: Mapping[str, bytes], before: str = "a/", after: str = "b/"
+) -> str:
+    """A unified diff from `old` to `new`, as `git apply` takes it; bytes beyond UTF-8 escaped."""
+    text = ""
+    for name in sorted({**old, **new}):
+        if old.get(name) == new.get(name):
+            continue
+        text += f"diff --git {before}{name} {after}{name}\n"
+        if name not in old:
+            text += "new file mode 100644\n"
+        elif name not in new:
+            text += "deleted file mode 100644\n"
+        changes = difflib.unified_diff(
+            _lines(old.get(name, b"")),
+            _lines(new.get(name, b"")),
+            before + name if name in old else "/dev/null",
+            after + name if name in new else "/dev/null",
+        )
+        for line in changes:
+            text += line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+    return text
+
+
+def _lines(content: bytes) -> list[str]:
+    return [line.decode("utf-8", "surrogateescape") for line in io.BytesIO(content)]
 
 
 def is_changed(kata: Kata) -> bool:

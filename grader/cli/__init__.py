@@ -7,16 +7,19 @@ import signal
 import sys
 
 import click
+from click import shell_completion
 
 from grader import __version__, grading, scaffold, upstreams
 from grader import mutants as mutating
 from grader import verify as verifying
 from grader.catalog import Catalog, Kata
-from grader.cli import screen
+from grader.cli import learner, screen
+from grader.cli.arguments import Commands, examples, find_catalog, kata_names
 from grader.engines import ENGINES, choose
 from grader.engines.base import Engine
 from grader.errors import GraderError, RefusedSubmission, UsageError
 from grader.grading import Task
+from grader.progress import Progress
 from grader.submission import collect, is_changed
 from grader.verdict import BehaviourResult, Outcome, Verdict
 
@@ -24,6 +27,7 @@ PASSED, NOT_PASSED, USAGE, TROUBLE, INTERRUPTED = 0, 1, 2, 4, 130
 
 _engine = click.option(
     "--engine", "engine_name", default="auto", metavar="NAME",
+    shell_complete=lambda _, __, typed: [e for e in ("auto", *ENGINES) if e.startswith(typed)],
     help="auto, docker, bubblewrap or process (no isolation). [default: auto]",
 )  # fmt: skip
 _jobs = click.option(
@@ -32,35 +36,41 @@ _jobs = click.option(
 )  # fmt: skip
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples(
+        "kata list            which katas there are, and where you are",
+        "kata show            the story and the job of the kata to go on with",
+        "kata grade           judge what you have changed",
+        "kata hint            stuck: one step further each time",
+        "kata grade --help    examples for this command, as for each",
+    ),
+)
 @click.version_option(__version__, prog_name="kata")
 def kata() -> None:
-    """Hands-on katas for AI engineers: repair the code, let the grader judge it."""
+    """Hands-on katas for AI engineers: repair the code, let the grader judge it.
+
+    Results go to standard output, everything else to standard error. NO_COLOR=1 turns colour off;
+    KATA_PLAIN=1 also signs and whatever moves, which suits screen readers.
+    """
 
 
-@kata.command("list")
-def list_katas() -> None:
-    """The katas in the order of the path."""
-    catalog = _catalog()
-    screen.print_list(catalog.katas, {kata.name for kata in catalog.katas if is_changed(kata)})
+kata.add_command(learner.list_katas)
+kata.add_command(learner.show)
 
 
-@kata.command()
-@click.argument("name", metavar="KATA")
-@click.option("--hint", type=click.IntRange(1, 3), help="Show only this hint, 1 to 3.")
-def show(name: str, hint: int | None) -> None:
-    """The README of KATA, or one of its hints."""
-    chosen = _catalog().get(name)
-    if hint is None:
-        screen.print_readme(chosen)
-    elif hint <= len(chosen.hints):
-        screen.print_markdown(chosen.hints[hint - 1])
-    else:
-        raise UsageError(f"{chosen.short_name} has {len(chosen.hints)} hints")
-
-
-@kata.command()
-@click.argument("names", metavar="[KATA]...", nargs=-1)
+@kata.command(
+    epilog=examples(
+        "kata grade                             what you have changed",
+        "kata grade flaky-provider              one kata",
+        "kata grade --all -j 4                  every kata, four at once",
+        "kata grade flaky-provider --seed 7     with the data of seed 7 again",
+        "kata grade leaky-cv --from ../theirs   a submission elsewhere",
+        "kata grade leaky-cv --json             for a machine to read",
+    )
+)
+@kata_names
 @click.option("--all", "all_katas", is_flag=True, help="Every kata, changed or not.")
 @click.option(
     "--from", "folder", type=click.Path(path_type=pathlib.Path), metavar="DIR",
@@ -86,20 +96,31 @@ def grade(
 ) -> None:
     """Grade your work on KATA (full or short name).
 
-    Without a name: every kata that you have changed, or else the first of the path.
-    Exit code: 0 all passed, 1 not all passed, 2 usage, 4 engine trouble, 130 interrupted.
+    Without a name: every kata that you have changed, or else the first of the path. Verdicts on
+    your own folder count as attempts in `kata list`.
+
+    Exit code: 0 all passed, 1 not all passed, 2 usage, 4 trouble of an engine or the grader, 130
+    interrupted.
     """
-    catalog = _catalog()
+    catalog = find_catalog()
+    progress = Progress(catalog.root)
     katas = _chosen(catalog, names, all_katas)
     submissions = {kata.name: _folder_of(kata, folder, len(katas) == 1) for kata in katas}
     engine = _choose_engine(engine_name)
     tasks, verdicts = [], dict[str, Verdict | GraderError]()
+
+    def keep(kata: Kata, verdict: Verdict | GraderError) -> None:
+        verdicts[kata.name] = verdict
+        # What lies elsewhere is not the learner's own work.
+        if folder is None and isinstance(verdict, Verdict):
+            progress.add(verdict)
+
     for kata in katas:
         try:
             submission = collect(kata, submissions[kata.name])
             tasks.append(Task(kata, submission, grading.new_seed() if seed is None else seed))
         except RefusedSubmission as error:
-            verdicts[kata.name] = grading.refused(kata, engine, str(error))
+            keep(kata, grading.refused(kata, engine, str(error)))
     total = sum(len(task.kata.behaviours) for task in tasks)
     with screen.progress("grading", total) as advance:
 
@@ -107,7 +128,7 @@ def grade(
             advance(f"{task.kata.short_name}: {result.id}")
 
         for task, verdict in grading.grade_all(engine, tasks, jobs, on_result):
-            verdicts[task.kata.name] = verdict
+            keep(task.kata, verdict)
     done = [verdicts[kata.name] for kata in katas]
     for kata, verdict in zip(katas, done, strict=True):
         if isinstance(verdict, GraderError):
@@ -120,14 +141,27 @@ def grade(
         for verdict in graded:
             screen.print_verdict(verdict, titles_only=titles_only)
             if folder is None:
-                screen.print_next_step(verdict, catalog)
+                suggestion = progress.suggestion(catalog.katas)
+                screen.print_next_step(verdict, catalog.get(verdict.kata), suggestion)
         if len(graded) > 1:
             screen.print_summary(graded)
     sys.exit(_exit_code(done))
 
 
-@kata.command()
-@click.argument("names", metavar="[KATA]...", nargs=-1)
+kata.add_command(learner.hint)
+kata.add_command(learner.solution)
+kata.add_command(learner.reset)
+
+
+@kata.command(
+    epilog=examples(
+        "kata verify flaky-provider               the whole matrix, for five seeds",
+        "kata verify flaky-provider --seeds 50    to find what holds nearly always",
+        "kata verify flaky-provider --mutants     does it notice small mistakes?",
+        "kata verify --flakes 20                  does it hold on a busy machine?",
+    )
+)
+@kata_names
 @_engine
 @_jobs
 @click.option("--seeds", type=click.IntRange(1), default=5, help="Seeds per answer. [default: 5]")
@@ -144,8 +178,12 @@ def verify(
     mutants: bool,
     flakes: int | None,
 ) -> None:
-    """Prove that KATA (or every kata) accepts right answers and rejects wrong ones."""
-    catalog = _catalog()
+    """Prove that KATA (or every kata) accepts right answers and rejects wrong ones.
+
+    Each answer below solutions/ is graded once for each seed. Exit code: 0 all as declared, 1
+    not, 2 usage, 4 trouble of an engine or the grader.
+    """
+    catalog = find_catalog()
     katas = _chosen(catalog, names, all_katas=not names)
     problems = [problem for kata in katas for problem in verifying.check_words(kata)]
     if problems:
@@ -192,18 +230,18 @@ def _verify_flakes(katas: list[Kata], engine: Engine, jobs: int, count: int) -> 
     return NOT_PASSED if any(cell.broke for cell in cells) else PASSED
 
 
-@kata.command()
+@kata.command(epilog=examples("kata new 02-data/late-rows"))
 @click.argument("name", metavar="PILLAR/KATA")
 def new(name: str) -> None:
     """Lay out a new kata, whose proof then says step by step what is missing."""
-    made = scaffold.lay_out(_catalog(), name)
+    made = scaffold.lay_out(find_catalog(), name)
     screen.say(f"made {', '.join(map(str, made))}; kata verify {name} says what is missing")
 
 
-@kata.command()
+@kata.command(epilog=examples("kata doctor"))
 def doctor() -> None:
     """Check this machine, and name the command that mends each problem."""
-    catalog = _catalog()
+    catalog = find_catalog()
     rows: list[tuple[str, bool, str]] = [
         ("Python", sys.version_info >= (3, 11), platform.python_version()),
         ("katas", bool(catalog.katas), f"{len(catalog.katas)} in {catalog.root}"),
@@ -218,7 +256,12 @@ def doctor() -> None:
              else TROUBLE)  # fmt: skip
 
 
-@kata.command()
+@kata.command(
+    epilog=examples(
+        'kata upstream llm --script "429:0.5,hang:2,cut,answer:hello"',
+        "kata upstream vendor --port 8901",
+    )
+)
 @click.argument("kind", type=click.Choice(["llm", "vendor"]))
 @click.option("--port", type=click.IntRange(0, 65535), default=8900, help="[default: 8900]")
 @click.option("--script", default="", help='For example "429:0.5,hang:2,cut,answer:hello".')
@@ -233,6 +276,21 @@ def upstream(kind: str, port: int, script: str) -> None:
         raise UsageError(str(error)) from None
     except OSError as error:
         raise UsageError(f"port {port} cannot be used: {error.strerror}") from None
+
+
+@kata.command(
+    epilog=examples(
+        'eval "$(kata completion bash)"      a line for ~/.bashrc',
+        'eval "$(kata completion zsh)"       a line for ~/.zshrc, after compinit',
+        "kata completion fish | source       a line for ~/.config/fish/config.fish",
+    )
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes SHELL complete commands, options and names of katas."""
+    kind = shell_completion.get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(kata, {}, "kata", "_KATA_COMPLETE").source())
 
 
 def main() -> None:
@@ -267,10 +325,6 @@ def _interrupt(*_: object) -> None:
     for name in ("SIGINT", "SIGTERM"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     raise KeyboardInterrupt
-
-
-def _catalog() -> Catalog:
-    return Catalog.find(pathlib.Path.cwd())
 
 
 def _chosen(catalog: Catalog, names: tuple[str, ...], all_katas: bool) -> list[Kata]:

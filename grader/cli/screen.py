@@ -1,12 +1,17 @@
 """What a person sees: results on standard output, chatter on standard error.
 
-Readable at 80 columns, without colour (NO_COLOR is honoured) and without Unicode.
+Readable at 80 columns, without colour (NO_COLOR is honoured), without Unicode, and aloud.
 """
 
 import contextlib
 import json
+import os
+import pathlib
 import re
+import shutil
 import sys
+import sysconfig
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import rich.box
@@ -17,32 +22,47 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from grader.catalog import Catalog, Kata
+from grader.catalog import Kata
 from grader.errors import GraderError
 from grader.mutants import Tried, killed
+from grader.progress import Record, State
 from grader.verdict import BehaviourResult, Cause, Outcome, Verdict
 from grader.verify import Cell
 
-_MAX_WIDTH = 100
+#: For tables and texts; lines of our own words are never longer than the second.
+_MAX_WIDTH, _LINE_WIDTH = 100, 80
+#: Words instead of signs, no colour, nothing that moves: for screen readers, say.
+_words_only = bool(os.environ.get("KATA_PLAIN")) or os.environ.get("TERM") == "dumb"
 _LEVELS = {1: "warm-up", 2: "normal", 3: "hard"}
 
 
 def _console(stderr: bool) -> Console:
-    console = Console(stderr=stderr, highlight=False, markup=False)
+    terminal = False if _words_only else None
+    console = Console(stderr=stderr, highlight=False, markup=False, force_terminal=terminal)
     if console.width > _MAX_WIDTH:
-        console = Console(stderr=stderr, highlight=False, markup=False, width=_MAX_WIDTH)
+        console.width = _MAX_WIDTH
     return console
 
 
 _out = _console(stderr=False)
 _err = _console(stderr=True)
-_unicode = "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
+_unicode = not _words_only and "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
+_box = None if _words_only else rich.box.SIMPLE if _unicode else rich.box.ASCII2
 _YES, _NO = ("✓", "✗") if _unicode else ("ok", "NO")
 
 
 def say(text: str) -> None:
     """A line of chatter."""
-    _err.print(_plain(text), soft_wrap=True)
+    _err.print(_wrapped(_plain(text), _err), soft_wrap=True)
+
+
+def program() -> str:
+    """How the `kata` command is called from here: by its path, unless a shell finds it."""
+    own = shutil.which("kata", path=sysconfig.get_path("scripts"))
+    if own is None or shutil.which("kata"):
+        return "kata"
+    here = pathlib.Path.cwd()
+    return str(pathlib.Path(own).relative_to(here) if here in pathlib.Path(own).parents else own)
 
 
 @contextlib.contextmanager
@@ -118,27 +138,24 @@ def _print_behaviour(result: BehaviourResult, titles_only: bool) -> None:
     _out.print(Padding(details, (0, 0, 0, 4)))
 
 
-def print_next_step(verdict: Verdict, catalog: Catalog) -> None:
+def print_next_step(verdict: Verdict, kata: Kata, suggestion: Kata | None) -> None:
     """What to do now."""
-    kata = catalog.get(verdict.kata)
-    folder = kata.folder.relative_to(catalog.root).as_posix()
     _out.print()
     if verdict.outcome is Outcome.PASSED:
-        place = catalog.katas.index(kata) + 1
-        _line(f"Solved. The walkthrough: solutions/{kata.name}/README.md")
-        if place < len(catalog.katas):
-            _line(f"Next on the path: kata show {catalog.katas[place].short_name}")
+        _line("Solved. The walkthrough, and your code beside the reference:")
+        _line(f"  {program()} solution {kata.short_name}")
+        _print_suggestion(suggestion)
     elif verdict.outcome is Outcome.TROUBLE:
         _line("Part of this was the grader's trouble, not yours: grade again, or report it.")
     else:
-        _line(f"Next: read {folder}/README.md, mend the code beside it, then")
+        _line(f"Next: read katas/{kata.name}/README.md, mend the code beside it, then")
         _line(f"  nox -s grade -- {kata.short_name}")
-        _line("Stuck? The hints are at the end of that README, from a nudge to nearly the answer.")
+        _line(f"Stuck? One step further each time: {program()} hint {kata.short_name}")
 
 
 def print_summary(verdicts: Sequence[Verdict]) -> None:
     """One line for each of several verdicts."""
-    table = Table(box=rich.box.SIMPLE if _unicode else rich.box.ASCII2)
+    table = Table(box=_box)
     for heading in ("kata", "outcome", "behaviours", "points", "seconds"):
         table.add_column(heading)
     for verdict in verdicts:
@@ -164,28 +181,103 @@ def print_json(verdicts: Sequence[Verdict], *, single: bool, titles_only: bool) 
     sys.stdout.write(json.dumps(documents[0] if single else documents, indent=2) + "\n")
 
 
-def print_list(katas: Sequence[Kata], changed: set[str]) -> None:
-    table = Table(box=rich.box.SIMPLE if _unicode else rich.box.ASCII2)
-    for heading in ("kata", "pillar", "level", "minutes", "changed"):
+def print_list(records: Sequence[tuple[Kata, Record]], suggestion: Kata | None) -> None:
+    """The katas with how far the learner is, and what to go on with."""
+    table = Table(box=_box)
+    for heading in ("kata", "pillar", "level", "minutes", "state"):
         table.add_column(heading)
-    for kata in katas:
-        pillar = kata.name.partition("/")[0]
+    for kata, record in records:
+        # The folder's number and its first word: "3 llms".
+        pillar = " ".join(kata.name.lstrip("0").split("-")[:2]).partition("/")[0]
         table.add_row(
             kata.short_name, pillar, _LEVELS[kata.contract.level], str(kata.contract.minutes),
-            "yes" if kata.name in changed else "",
+            f"{record.state}, {_points(record)}" if record.state is State.IN_WORK
+            and record.attempts else str(record.state),
         )  # fmt: skip
     _out.print(table)
+    passed = sum(record.state is State.PASSED for _, record in records)
+    _line(f"{passed} of {len(records)} passed")
+    _print_suggestion(suggestion)
 
 
-def print_readme(kata: Kata) -> None:
-    """The README without its hints, which are asked for one by one."""
+def _points(record: Record) -> str:
+    return f"{record.points} of {record.possible}"
+
+
+def _print_suggestion(suggestion: Kata | None) -> None:
+    if suggestion is None:
+        _line("Every kata of the path has passed.")
+    else:
+        _line(f"Go on with: {program()} show {suggestion.short_name}")
+
+
+def print_readme(kata: Kata, record: Record) -> None:
+    """The README without its hints, which are asked for one by one, and the learner's state."""
     text = re.sub(r"<details>.*?</details>\s*", "", kata.readme, flags=re.DOTALL)
-    command = f"`kata show {kata.short_name} --hint 1`, then 2, then 3."
-    print_markdown(re.sub(r"(?m)^## Hints\s*", f"## Hints\n\n{command}\n\n", text))
+    hints = f"## Hints\n\n`{program()} hint {kata.short_name}`, one step further each time.\n\n"
+    print_markdown(re.sub(r"(?m)^## Hints\s*", lambda _: hints, text))
+    _out.print()
+    _line(f"{_LEVELS[kata.contract.level]}, {kata.contract.minutes} minutes".capitalize())
+    state = [str(record.state).capitalize()]
+    if record.attempts:
+        state.append(f"{_count(record.attempts, 'attempt')}, at best {_points(record)} points")
+    if record.hints:
+        state.append(f"{record.hints} of {_count(len(kata.hints), 'hint')} seen")
+    _line("; ".join(state))
+
+
+def print_hint(kata: Kata, number: int) -> None:
+    """One hint, and how to go one step further."""
+    _line(f"{kata.contract.title}, hint {number} of {len(kata.hints)}", "bold")
+    _out.print()
+    print_markdown(kata.hints[number - 1])
+    _out.print()
+    if number < len(kata.hints):
+        _line(f"One step further: {program()} hint {kata.short_name}")
+    else:
+        _line(f"That was the last hint. The way out: {program()} solution {kata.short_name}")
+
+
+def print_ask_again(kata: Kata, record: Record) -> None:
+    """Instead of the solution, when it is asked for the first time before a pass."""
+    _line(f"{kata.short_name} has not passed yet.")
+    if record.hints < len(kata.hints):
+        _line(f"A step on instead of the way out: {program()} hint {kata.short_name}")
+    _line("To see the solution all the same, ask once more:")
+    _line(f"  {program()} solution {kata.short_name}")
+
+
+def print_solution(kata: Kata, diff: str) -> None:
+    """The walkthrough, and the way from the learner's code to the reference."""
+    print_markdown((kata.solutions / "README.md").read_text("utf-8"))
+    _out.print()
+    if not diff:
+        _line("Your code is the reference, word for word.")
+        return
+    _line("Your code (-) beside the reference (+)", "bold")
+    _out.print()
+    styles = {"-": "red", "+": "green", "@": "cyan", "d": "bold"}
+    for line in diff.splitlines():
+        text = Text(_plain(line.expandtabs(4)), styles.get(line[:1], ""))
+        _out.print(text, soft_wrap=True)
+
+
+def print_reset(kata: Kata, patch: pathlib.PurePath | None) -> None:
+    """What became of the learner's version."""
+    if patch is None:
+        _line(f"{kata.short_name} is the starter already; nothing was changed.")
+        return
+    _line(f"{kata.short_name} is the starter again. To have your version back, from the")
+    _line("repository's folder:")
+    _line(f"  git apply {patch.as_posix()}")
 
 
 def print_markdown(text: str) -> None:
-    _out.print(Markdown(text) if _out.is_terminal else text, soft_wrap=not _out.is_terminal)
+    """Rendered on a terminal, with addresses in full; elsewhere as it is written."""
+    if _out.is_terminal:
+        _out.print(Markdown(text, hyperlinks=False))
+    else:
+        _out.print(text, soft_wrap=True)
 
 
 def print_checks(rows: Sequence[tuple[str, bool, str]]) -> None:
@@ -198,7 +290,7 @@ def print_matrix(kata: Kata, seeds: Sequence[int], cells: Sequence[Cell]) -> Non
     """Answers by seeds, and each cell that broke in words."""
     _line(kata.name, "bold")
     answers = list(dict.fromkeys(sorted((cell.answer for cell in cells), key=_order)))
-    table = Table(box=rich.box.SIMPLE if _unicode else rich.box.ASCII2)
+    table = Table(box=_box)
     table.add_column("answer")
     table.add_column("must")
     for number in range(len(seeds)):
@@ -219,7 +311,7 @@ def print_matrix(kata: Kata, seeds: Sequence[int], cells: Sequence[Cell]) -> Non
 
 def print_mutants(by_kata: Mapping[str, Sequence[Tried]]) -> None:
     """How many of each kata's mutants were noticed, then each that was not."""
-    table = Table(box=rich.box.SIMPLE if _unicode else rich.box.ASCII2)
+    table = Table(box=_box)
     table.add_column("kata")
     for name in ("mutants", "noticed", "rate"):
         table.add_column(name, justify="right")
@@ -262,8 +354,22 @@ def _order(answer: str) -> tuple[int, str]:
     return ("starter", "reference", "also_right", "wrong").index(answer.partition("/")[0]), answer
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _line(text: str, style: str = "") -> None:
-    _out.print(Text(_plain(text), style))
+    _out.print(Text(_wrapped(_plain(text), _out), style), soft_wrap=True)
+
+
+def _wrapped(text: str, console: Console) -> str:
+    """Each line in as many as it takes, broken between words only; all begin where it does."""
+    width = min(console.width, _LINE_WIDTH)
+    return "\n".join(
+        textwrap.fill(line, width, subsequent_indent=line[: len(line) - len(line.lstrip())],
+                      break_long_words=False, break_on_hyphens=False)
+        for line in text.splitlines()
+    )  # fmt: skip
 
 
 def _plain(text: str) -> str:

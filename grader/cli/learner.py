@@ -1,0 +1,131 @@
+"""The learner's commands beside grading: list, show, hint, solution, reset."""
+
+import pathlib
+
+import click
+
+from grader import starter
+from grader.catalog import Catalog, Kata
+from grader.cli import screen
+from grader.cli.arguments import examples, find_catalog, kata_name, suggested_kata
+from grader.errors import UsageError
+from grader.progress import Progress, State
+from grader.submission import collect, diff, editable_files
+
+
+@click.command(
+    "list",
+    epilog=examples("kata list", "kata list | grep hard"),
+)
+def list_katas() -> None:
+    """Show the katas in the order of the path, and how far you are with each.
+
+    The path goes from the gentle to the hard, but nothing is locked: begin where you like. The
+    last line suggests what to go on with.
+    """
+    catalog = find_catalog()
+    progress = Progress(catalog.root)
+    records = [(kata, progress.of(kata)) for kata in catalog.katas]
+    screen.print_list(records, progress.suggestion(catalog.katas))
+
+
+@click.command(
+    epilog=examples(
+        "kata show flaky-provider   the story, the job, what must hold",
+        "kata show                  the same of the kata to go on with",
+    )
+)
+@suggested_kata
+def show(name: str | None) -> None:
+    """Show the README of KATA, without its hints, and how far you are with it.
+
+    Without a name: the kata that `kata list` suggests. Piped, the README stays Markdown.
+    """
+    catalog = find_catalog()
+    progress = Progress(catalog.root)
+    kata = _kata(catalog, progress, name)
+    screen.print_readme(kata, progress.of(kata))
+
+
+@click.command(
+    epilog=examples(
+        "kata hint flaky-provider   the first hint; called again, the second",
+        "kata hint                  for the kata to go on with",
+    )
+)
+@suggested_kata
+def hint(name: str | None) -> None:
+    """Show a hint for KATA, one step further each time.
+
+    There are three, from a nudge to nearly the answer; the last one is repeated. Without a name:
+    the kata that `kata list` suggests.
+    """
+    catalog = find_catalog()
+    progress = Progress(catalog.root)
+    kata = _kata(catalog, progress, name)
+    if not kata.hints:
+        raise UsageError(f"{kata.short_name} has no hints; `kata show {kata.short_name}` is all")
+    screen.print_hint(kata, progress.next_hint(kata))
+
+
+@click.command(
+    epilog=examples(
+        "kata solution flaky-provider   after a pass; before it, ask twice",
+    )
+)
+@kata_name
+def solution(name: str) -> None:
+    """Show the walkthrough of KATA, and your code beside the reference.
+
+    Lines that only you have begin with -, those of the reference with +. As long as KATA has not
+    passed, the first call shows nothing, and says so; the second shows everything.
+    """
+    catalog = find_catalog()
+    progress = Progress(catalog.root)
+    kata = catalog.get(name)
+    reference = kata.answer("reference")
+    if not reference.is_dir():
+        raise UsageError(
+            f"this copy has no solution of {kata.short_name} ({reference} is missing); "
+            "look into a full clone"
+        )
+    record = progress.of(kata)
+    if record.state is not State.PASSED and not progress.ask_for_solution(kata):
+        screen.print_ask_again(kata, record)
+        return
+    yours = editable_files(kata, kata.folder)
+    screen.print_solution(kata, diff(yours, collect(kata, reference).files, "yours/", "reference/"))
+
+
+@click.command(
+    epilog=examples(
+        "kata reset flaky-provider",
+        "kata reset flaky-provider --from ../fresh-copy",
+    )
+)
+@kata_name
+@click.option(
+    "--from", "copy", type=click.Path(path_type=pathlib.Path), metavar="DIR",
+    help="A fresh copy of the repository that has the starter, where git does not.",
+)  # fmt: skip
+def reset(name: str, copy: pathlib.Path | None) -> None:
+    """Put the starter of KATA back, and keep your version as a patch.
+
+    Only the files that you may edit change. The starter comes from git's history or from the copy
+    in DIR; either way it must be the one that kata.toml names. The patch goes into the folder
+    .kata, and `git apply` brings your version back.
+    """
+    catalog = find_catalog()
+    kata = catalog.get(name)
+    patch = starter.put_back(kata, catalog.root, starter.find(kata, catalog.root, copy))
+    screen.print_reset(kata, patch.relative_to(catalog.root) if patch else None)
+
+
+def _kata(catalog: Catalog, progress: Progress, name: str | None) -> Kata:
+    """The kata of that name, or else the one to go on with."""
+    if name is not None:
+        return catalog.get(name)
+    suggestion = progress.suggestion(catalog.katas)
+    if suggestion is None:
+        raise UsageError("every kata has passed; name one: kata list shows them")
+    return suggestion
