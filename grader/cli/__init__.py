@@ -1,14 +1,17 @@
 """The commands. Nothing else in the package prints."""
 
+import datetime
 import os
 import pathlib
 import platform
 import signal
 import sys
+import webbrowser
 
 import click
 
 from grader import __version__, grading, scaffold, upstreams
+from grader import map as mapping
 from grader import mutants as mutating
 from grader import verify as verifying
 from grader.catalog import Catalog, Kata
@@ -17,7 +20,7 @@ from grader.engines import ENGINES, choose
 from grader.engines.base import Engine
 from grader.errors import GraderError, RefusedSubmission, UsageError
 from grader.grading import Task
-from grader.progress import Progress
+from grader.progress import FOLDER, Progress
 from grader.submission import collect, is_changed
 from grader.verdict import BehaviourResult, Outcome, Verdict
 
@@ -58,6 +61,40 @@ def show(name: str, hint: int | None) -> None:
         screen.print_markdown(chosen.hints[hint - 1])
     else:
         raise UsageError(f"{chosen.short_name} has {len(chosen.hints)} hints")
+
+
+@kata.command("map")
+@click.option(
+    "--output", type=click.Path(path_type=pathlib.Path), metavar="FILE",
+    help=f"Where the page goes. [default: {FOLDER}/map.html]",
+)  # fmt: skip
+@click.option(
+    "--svg", "picture", type=click.Path(path_type=pathlib.Path), metavar="FILE",
+    help="Draw a picture as well, for the README of a profile.",
+)  # fmt: skip
+@click.option("--open", "show_it", is_flag=True, help="Show the page in the browser.")
+def draw_map(output: pathlib.Path | None, picture: pathlib.Path | None, show_it: bool) -> None:
+    """Draw the map: the pillars, how far you are, and what does not hold yet, as one web page.
+
+    The page and the picture load nothing from elsewhere. Standard output names what was written.
+    """
+    catalog = _catalog()
+    drawn = mapping.Map.draw(catalog, Progress(catalog.root))
+    page = output or catalog.root / FOLDER / "map.html"
+    written = {page: drawn.page(datetime.date.today())}
+    if picture:
+        written[picture] = drawn.picture()
+    for path, text in written.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be written: {error.strerror}; name another place"
+            ) from None
+    screen.print_paths(written)
+    if show_it and not webbrowser.open(page.resolve().as_uri()):
+        screen.say("no browser could be started; open the page by hand")
 
 
 @kata.command()

@@ -5,9 +5,10 @@ Readable at 80 columns, without colour (NO_COLOR is honoured) and without Unicod
 
 import contextlib
 import json
+import pathlib
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import rich.box
 from rich.console import Console
@@ -24,7 +25,6 @@ from grader.verdict import BehaviourResult, Cause, Outcome, Verdict
 from grader.verify import Cell
 
 _MAX_WIDTH = 100
-_LEVELS = {1: "warm-up", 2: "normal", 3: "hard"}
 
 
 def _console(stderr: bool) -> Console:
@@ -171,7 +171,7 @@ def print_list(katas: Sequence[Kata], changed: set[str]) -> None:
     for kata in katas:
         pillar = kata.name.partition("/")[0]
         table.add_row(
-            kata.short_name, pillar, _LEVELS[kata.contract.level], str(kata.contract.minutes),
+            kata.short_name, pillar, kata.level_name, str(kata.contract.minutes),
             "yes" if kata.name in changed else "",
         )  # fmt: skip
     _out.print(table)
@@ -186,6 +186,12 @@ def print_readme(kata: Kata) -> None:
 
 def print_markdown(text: str) -> None:
     _out.print(Markdown(text) if _out.is_terminal else text, soft_wrap=not _out.is_terminal)
+
+
+def print_paths(paths: Iterable[pathlib.Path]) -> None:
+    """What was written, one path a line, for the eye and for other programs."""
+    for path in paths:
+        _out.print(_plain(str(path)), soft_wrap=True)
 
 
 def print_checks(rows: Sequence[tuple[str, bool, str]]) -> None:
