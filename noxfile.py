@@ -44,6 +44,12 @@ def grade(session: nox.Session) -> None:
     run("kata", "grade", *session.posargs)
 
 
+@nox.session(name="map", python=False, requires=["env"])
+def draw_map(session: nox.Session) -> None:
+    """Draw how far you are as a web page: `-- --open` shows it, `-- --svg FILE` adds a picture."""
+    run("kata", "map", *session.posargs)
+
+
 @nox.session(python=False, requires=["env"])
 def verify(session: nox.Session) -> None:
     """Prove that the katas accept right answers and reject wrong ones; `-- KATA…` for some."""

@@ -16,6 +16,7 @@ from grader.errors import CatalogError, UsageError
 
 #: The two answers that every kata has.
 STARTER, REFERENCE = "starter", "reference"
+_LEVELS = {1: "warm-up", 2: "normal", 3: "hard"}
 _Positive = Annotated[int, pydantic.Field(gt=0)]
 _Id = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 _Text = Annotated[str, pydantic.Field(min_length=1)]
@@ -101,6 +102,10 @@ class Kata:
     @property
     def short_name(self) -> str:
         return self.name.partition("/")[2]
+
+    @property
+    def level_name(self) -> str:
+        return _LEVELS[self.contract.level]
 
     @property
     def limits(self) -> Limits:

@@ -1,5 +1,6 @@
 """The commands. Nothing else in the package prints."""
 
+import datetime
 import os
 import pathlib
 import platform
@@ -19,7 +20,7 @@ from grader.engines import ENGINES, choose
 from grader.engines.base import Engine
 from grader.errors import GraderError, RefusedSubmission, UsageError
 from grader.grading import Task
-from grader.progress import Progress
+from grader.progress import FOLDER, Progress
 from grader.submission import collect, is_changed
 from grader.verdict import BehaviourResult, Outcome, Verdict
 
@@ -151,6 +152,7 @@ def grade(
 kata.add_command(learner.hint)
 kata.add_command(learner.solution)
 kata.add_command(learner.reset)
+kata.add_command(learner.draw_map)
 
 
 @kata.command(

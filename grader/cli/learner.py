@@ -1,15 +1,18 @@
-"""The learner's commands beside grading: list, show, hint, solution, reset."""
+"""The learner's commands beside grading: list, show, hint, solution, reset, map."""
 
+import datetime
 import pathlib
+import webbrowser
 
 import click
 
+from grader import map as mapping
 from grader import starter
 from grader.catalog import Catalog, Kata
 from grader.cli import screen
 from grader.cli.arguments import examples, find_catalog, kata_name, suggested_kata
 from grader.errors import UsageError
-from grader.progress import Progress, State
+from grader.progress import FOLDER, Progress, State
 from grader.submission import collect, diff, editable_files
 
 
@@ -119,6 +122,46 @@ def reset(name: str, copy: pathlib.Path | None) -> None:
     kata = catalog.get(name)
     patch = starter.put_back(kata, catalog.root, starter.find(kata, catalog.root, copy))
     screen.print_reset(kata, patch.relative_to(catalog.root) if patch else None)
+
+
+@click.command(
+    "map",
+    epilog=examples(
+        "kata map --open              draw the page and show it",
+        "kata map --svg katas.svg     and a picture for a README",
+    ),
+)
+@click.option(
+    "--output", type=click.Path(path_type=pathlib.Path), metavar="FILE",
+    help=f"Where the page goes. [default: {FOLDER}/map.html]",
+)  # fmt: skip
+@click.option(
+    "--svg", "picture", type=click.Path(path_type=pathlib.Path), metavar="FILE",
+    help="Draw a picture as well, for the README of a profile.",
+)  # fmt: skip
+@click.option("--open", "show_it", is_flag=True, help="Show the page in the browser.")
+def draw_map(output: pathlib.Path | None, picture: pathlib.Path | None, show_it: bool) -> None:
+    """Draw the map: the pillars, how far you are, and what does not hold yet, as one web page.
+
+    The page and the picture load nothing from elsewhere. Standard output names what was written.
+    """
+    catalog = find_catalog()
+    drawn = mapping.Map.draw(catalog, Progress(catalog.root))
+    page = output or catalog.root / FOLDER / "map.html"
+    written = {page: drawn.page(datetime.date.today())}
+    if picture:
+        written[picture] = drawn.picture()
+    for path, text in written.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+        except OSError as error:
+            raise UsageError(
+                f"{path} cannot be written: {error.strerror}; name another place"
+            ) from None
+    screen.print_paths(written)
+    if show_it and not webbrowser.open(page.resolve().as_uri()):
+        screen.say("no browser could be started; open the page by hand")
 
 
 def _kata(catalog: Catalog, progress: Progress, name: str | None) -> Kata:

@@ -12,7 +12,7 @@ import shutil
 import sys
 import sysconfig
 import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import rich.box
 from rich.console import Console
@@ -33,7 +33,6 @@ from grader.verify import Cell
 _MAX_WIDTH, _LINE_WIDTH = 100, 80
 #: Words instead of signs, no colour, nothing that moves: for screen readers, say.
 _words_only = bool(os.environ.get("KATA_PLAIN")) or os.environ.get("TERM") == "dumb"
-_LEVELS = {1: "warm-up", 2: "normal", 3: "hard"}
 
 
 def _console(stderr: bool) -> Console:
@@ -190,7 +189,7 @@ def print_list(records: Sequence[tuple[Kata, Record]], suggestion: Kata | None) 
         # The folder's number and its first word: "3 llms".
         pillar = " ".join(kata.name.lstrip("0").split("-")[:2]).partition("/")[0]
         table.add_row(
-            kata.short_name, pillar, _LEVELS[kata.contract.level], str(kata.contract.minutes),
+            kata.short_name, pillar, kata.level_name, str(kata.contract.minutes),
             f"{record.state}, {_points(record)}" if record.state is State.IN_WORK
             and record.attempts else str(record.state),
         )  # fmt: skip
@@ -217,7 +216,7 @@ def print_readme(kata: Kata, record: Record) -> None:
     hints = f"## Hints\n\n`{program()} hint {kata.short_name}`, one step further each time.\n\n"
     print_markdown(re.sub(r"(?m)^## Hints\s*", lambda _: hints, text))
     _out.print()
-    _line(f"{_LEVELS[kata.contract.level]}, {kata.contract.minutes} minutes".capitalize())
+    _line(f"{kata.level_name}, {kata.contract.minutes} minutes".capitalize())
     state = [str(record.state).capitalize()]
     if record.attempts:
         state.append(f"{_count(record.attempts, 'attempt')}, at best {_points(record)} points")
@@ -278,6 +277,12 @@ def print_markdown(text: str) -> None:
         _out.print(Markdown(text, hyperlinks=False))
     else:
         _out.print(text, soft_wrap=True)
+
+
+def print_paths(paths: Iterable[pathlib.Path]) -> None:
+    """What was written, one path a line, for the eye and for other programs."""
+    for path in paths:
+        _out.print(_plain(str(path)), soft_wrap=True)
 
 
 def print_checks(rows: Sequence[tuple[str, bool, str]]) -> None:
