@@ -1,6 +1,5 @@
 """The commands. Nothing else in the package prints."""
 
-import datetime
 import os
 import pathlib
 import platform
@@ -20,7 +19,7 @@ from grader.engines import ENGINES, choose
 from grader.engines.base import Engine
 from grader.errors import GraderError, RefusedSubmission, UsageError
 from grader.grading import Task
-from grader.progress import FOLDER, Progress
+from grader.progress import Progress
 from grader.submission import collect, is_changed
 from grader.verdict import BehaviourResult, Outcome, Verdict
 
