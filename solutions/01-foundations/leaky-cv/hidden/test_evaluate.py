@@ -368,6 +368,7 @@ def test_outcome_copies(submission, rng):
         "a number that follows the label": np.round(sign * 9 * case + rng.normal(0, 1, n), 2),
         "one of 20 texts, ten of which only cases have": stages(rng, case),
         "a number that five cases and five others have, low for cases": scarce(rng, case, 5, 5, 0),
+        "the same, high for cases": scarce(rng, case, 5, 5, 25),
         "a number filled in for cases only": np.where(case, dose, np.nan),
         "a date left empty for cases only": np.where(case, "", visit),
     }
