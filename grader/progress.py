@@ -121,7 +121,7 @@ class Progress:
         attempts = [event for event in events if event.event == "attempt"]
         passed = [event.at for event in attempts if event.outcome is Outcome.PASSED]
         times = [event.at for event in events]
-        best = max(attempts, key=lambda e: e.points / max(e.possible, 1), default=None)
+        best = max(attempts[::-1], key=lambda e: e.points / max(e.possible, 1), default=None)
         known = {behaviour.id for behaviour in kata.behaviours}
         if passed:
             state = State.PASSED

@@ -179,10 +179,11 @@ def verify(
     mutants: bool,
     flakes: int | None,
 ) -> None:
-    """Prove that KATA (or every kata) accepts right answers and rejects wrong ones.
+    """Prove that KATA accepts right answers, rejects wrong ones.
 
-    Each answer below solutions/ is graded once for each seed. Exit code: 0 all as declared, 1
-    not, 2 usage, 4 trouble of an engine or the grader.
+    Without a name: every kata. Each answer below solutions/ is graded once for each seed.
+
+    Exit code: 0 all as declared, 1 not, 2 usage, 4 trouble of an engine or the grader.
     """
     catalog = find_catalog()
     katas = _chosen(catalog, names, all_katas=not names)
@@ -234,14 +235,14 @@ def _verify_flakes(katas: list[Kata], engine: Engine, jobs: int, count: int) -> 
 @kata.command(epilog=examples("kata new 02-data/late-rows"))
 @click.argument("name", metavar="PILLAR/KATA")
 def new(name: str) -> None:
-    """Lay out a new kata, whose proof then says step by step what is missing."""
+    """Lay out a new kata, whose proof says what is missing."""
     made = scaffold.lay_out(find_catalog(), name)
     screen.say(f"made {', '.join(map(str, made))}; kata verify {name} says what is missing")
 
 
 @kata.command(epilog=examples("kata doctor"))
 def doctor() -> None:
-    """Check this machine, and name the command that mends each problem."""
+    """Check this machine, and name what mends each problem."""
     catalog = find_catalog()
     rows: list[tuple[str, bool, str]] = [
         ("Python", sys.version_info >= (3, 11), platform.python_version()),
@@ -267,9 +268,10 @@ def doctor() -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=8900, help="[default: 8900]")
 @click.option("--script", default="", help='For example "429:0.5,hang:2,cut,answer:hello".')
 def upstream(kind: str, port: int, script: str) -> None:
-    """Run a scripted provider by hand: an OpenAI-compatible LLM or a vendor's JSON API.
+    """Run a scripted provider by hand: an LLM or a vendor's API.
 
-    Each request takes the next step of the script; the last one repeats for ever.
+    The LLM speaks OpenAI's API, the vendor JSON. Each request takes the next step of the script;
+    the last one repeats for ever.
     """
     try:
         upstreams.serve_forever(kind, port, script, screen.say)
@@ -288,7 +290,7 @@ def upstream(kind: str, port: int, script: str) -> None:
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes SHELL complete commands, options and names of katas."""
+    """Print what makes SHELL complete commands and katas."""
     kind = shell_completion.get_completion_class(shell)
     assert kind is not None
     click.echo(kind(kata, {}, "kata", "_KATA_COMPLETE").source())

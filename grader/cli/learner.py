@@ -21,7 +21,7 @@ from grader.submission import collect, diff, editable_files
     epilog=examples("kata list", "kata list | grep hard"),
 )
 def list_katas() -> None:
-    """Show the katas in the order of the path, and how far you are with each.
+    """Show the katas in order, and how far you are with each.
 
     The path goes from the gentle to the hard, but nothing is locked: begin where you like. The
     last line suggests what to go on with.
@@ -40,9 +40,10 @@ def list_katas() -> None:
 )
 @suggested_kata
 def show(name: str | None) -> None:
-    """Show the README of KATA, without its hints, and how far you are with it.
+    """Show the README of KATA, and how far you are with it.
 
-    Without a name: the kata that `kata list` suggests. Piped, the README stays Markdown.
+    Hints are left out: `kata hint` shows them. Without a name: the kata that `kata list` suggests.
+    Piped, the README stays Markdown.
     """
     catalog = find_catalog()
     progress = Progress(catalog.root)
@@ -78,7 +79,7 @@ def hint(name: str | None) -> None:
 )
 @kata_name
 def solution(name: str) -> None:
-    """Show the walkthrough of KATA, and your code beside the reference.
+    """Show the walkthrough, and your code beside the reference.
 
     Lines that only you have begin with -, those of the reference with +. As long as KATA has not
     passed, the first call shows nothing, and says so; the second shows everything.
@@ -112,7 +113,7 @@ def solution(name: str) -> None:
     help="A fresh copy of the repository that has the starter, where git does not.",
 )  # fmt: skip
 def reset(name: str, copy: pathlib.Path | None) -> None:
-    """Put the starter of KATA back, and keep your version as a patch.
+    """Put the starter back, and keep your version as a patch.
 
     Only the files that you may edit change. The starter comes from git's history or from the copy
     in DIR; either way it must be the one that kata.toml names. The patch goes into the folder
