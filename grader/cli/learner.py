@@ -142,7 +142,9 @@ def reset(name: str, copy: pathlib.Path | None) -> None:
 )  # fmt: skip
 @click.option("--open", "show_it", is_flag=True, help="Show the page in the browser.")
 def draw_map(output: pathlib.Path | None, picture: pathlib.Path | None, show_it: bool) -> None:
-    """Draw the map: the pillars, how far you are, and what does not hold yet, as one web page.
+    """Draw how far you are as one web page: the map.
+
+    It shows the pillars, the state of each kata and what does not hold yet.
 
     The page and the picture load nothing from elsewhere. Standard output names what was written.
     """
