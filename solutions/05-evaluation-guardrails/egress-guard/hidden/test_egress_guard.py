@@ -861,6 +861,7 @@ def test_allowed_links(stage):
         f"{some} HTTPS://{docs.upper()}/{path} {some}",
         f"{some} https://{docs}./{path} and https://{docs}:8443/{path} {some}",
         f"{some} https://{abroad}/{path} and [b](https://{encoded}/{path})",
+        f"{some} https://{abroad.upper()}/{path} {some}",
         f"[{some}](https://{stage.go}/r/{path}) {some}",
     ]
     stage.check([stays(text) for text in texts])
