@@ -15,7 +15,9 @@ from tests.conftest import ISOLATING, ROOT, cold, engine_or_skip
 from tests.gradings import shape
 
 KATAS = Catalog(ROOT).katas
-SEEDS = 2
+#: The same in every run: a suite that is red by chance proves nothing. `nox -s verify` draws new
+#: seeds, and is where one looks for answers that are judged by luck.
+SEED = 20_260_101
 #: Most of a grading is waiting (deadlines, starts), so more slots than processors pay.
 JOBS = (os.cpu_count() or 1) * 2
 #: By answer and behaviour: outcome and cause.
@@ -50,18 +52,13 @@ def test_chapter(pillar: pathlib.Path) -> None:
 
 @pytest.mark.timeout(1500)
 def test_proves_itself(kata: Kata) -> None:
-    """Starter fails, right answers pass, wrong ones fail where they say, for several seeds.
-
-    With the first seed every engine must come to the same verdict.
-    """
+    """Starter fails, right answers pass, wrong ones fail where they say, on every engine alike."""
     engines = _isolating()
-    seeds = [new_seed() for _ in range(SEEDS)]
-    cells = list(verify([kata], engines[0], seeds, JOBS))
+    cells = list(verify([kata], engines[0], [SEED], JOBS))
     assert _broken(cells) == []
-    assert len(cells) == len(answers(kata)) * SEEDS
-    first = _shapes(cell for cell in cells if cell.seed == seeds[0])
+    assert len(cells) == len(answers(kata))
     for engine in engines[1:]:
-        _assert_same(first, kata, engine, seeds[0], JOBS)
+        _assert_same(_shapes(cells), kata, engine, SEED, JOBS)
 
 
 @pytest.mark.long
