@@ -57,6 +57,8 @@ class Behaviour(_Model):
 
     id: _Id
     sentence: _Text
+    #: What it costs in production where it does not hold; told to whose code fails at it.
+    why: _Text
     group: _Text
     points: _Positive = 1
 

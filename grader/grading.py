@@ -152,7 +152,14 @@ def refused(kata: Kata, engine: Engine, reason: str) -> Verdict:
         seed=0,
         behaviours=tuple(
             BehaviourResult(
-                b.id, b.sentence, b.group, b.points, Outcome.FAILED, Cause.REFUSED, finding
+                b.id,
+                b.sentence,
+                b.group,
+                b.points,
+                Outcome.FAILED,
+                Cause.REFUSED,
+                finding,
+                why=b.why,
             )
             for b in kata.behaviours
         ),
@@ -296,6 +303,10 @@ def _reports(slot: Slot, watch: _Watch, started: float) -> Iterator[dict[str, An
         yield report
 
 
+def _finding(told: dict[str, Any]) -> Finding:
+    return Finding(**{**told, "timeline": tuple(told["timeline"])})
+
+
 def _result(behaviour: Behaviour, reports: list[dict[str, Any]], watch: _Watch) -> BehaviourResult:
     """One behaviour's result: passed only by exactly one report that says so."""
     outcome, cause, finding, seconds = Outcome.FAILED, None, None, 0.0
@@ -316,7 +327,7 @@ def _result(behaviour: Behaviour, reports: list[dict[str, Any]], watch: _Watch) 
                 finding = Finding(text)
                 outcome = Outcome.TROUBLE if cause is Cause.TROUBLE else Outcome.FAILED
             else:
-                cause, finding = Cause(report["cause"]), Finding(**report["finding"])
+                cause, finding = Cause(report["cause"]), _finding(report["finding"])
     return BehaviourResult(
         behaviour.id,
         behaviour.sentence,
@@ -326,4 +337,5 @@ def _result(behaviour: Behaviour, reports: list[dict[str, Any]], watch: _Watch) 
         cause,
         finding,
         seconds,
+        behaviour.why,
     )

@@ -76,6 +76,7 @@ behaviour_seconds = 10
 [[behaviours]]
 id = "incident"
 sentence = "FILL IN: one sentence on what holds."
+why = "FILL IN: what it costs in production where it does not hold."
 group = "incident"
 points = 2
 """

@@ -34,16 +34,23 @@ class Cause(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """What a learner is told: on which made-up input, what was seen, what should have been."""
+    """What a learner is told: on which made-up input, what was seen, what should have been.
+
+    `timeline` has a line for each thing that happened, where time matters.
+    """
 
     observed: str
     expected: str = ""
     given: str = ""
+    timeline: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
 class BehaviourResult:
-    """One behaviour's outcome. `cause` and `finding` are None exactly when it passed."""
+    """One behaviour's outcome. `cause` and `finding` are None exactly when it passed.
+
+    `why` says what it costs in production where the behaviour does not hold.
+    """
 
     id: str
     sentence: str
@@ -53,6 +60,7 @@ class BehaviourResult:
     cause: Cause | None = None
     finding: Finding | None = None
     seconds: float = 0.0
+    why: str = ""
 
     @property
     def passed(self) -> bool:
@@ -120,6 +128,7 @@ class Verdict:
                 {
                     "id": result.id,
                     "sentence": result.sentence,
+                    "why": result.why,
                     "group": result.group,
                     "outcome": result.outcome.value,
                     "cause": result.cause.value if result.cause else None,

@@ -13,6 +13,7 @@ from grader.grading import new_seed
 from grader.verify import Cell, answers, check_words, verify
 from tests.conftest import ISOLATING, ROOT, cold, engine_or_skip
 from tests.gradings import shape
+from tests.transcripts import WRITE, differences, path_of, transcript
 
 KATAS = Catalog(ROOT).katas
 #: The same in every run: a suite that is red by chance proves nothing. `nox -s verify` draws new
@@ -51,12 +52,21 @@ def test_chapter(pillar: pathlib.Path) -> None:
 
 
 @pytest.mark.timeout(1500)
-def test_proves_itself(kata: Kata) -> None:
-    """Starter fails, right answers pass, wrong ones fail where they say, on every engine alike."""
+def test_proves_itself(kata: Kata, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Starter fails, right answers pass, wrong ones fail where they say, on every engine alike.
+
+    What is said of the wrong ones is as in tests/transcripts.
+    """
     engines = _isolating()
     cells = list(verify([kata], engines[0], [SEED], JOBS))
     assert _broken(cells) == []
     assert len(cells) == len(answers(kata))
+    said, kept = transcript(kata, cells, monkeypatch), path_of(kata)
+    if WRITE:
+        kept.write_text(said, "utf-8")
+    assert differences(said, kept.read_text("utf-8")) == [], (
+        "read it, then KATA_WRITE_TRANSCRIPTS=1"
+    )
     for engine in engines[1:]:
         _assert_same(_shapes(cells), kata, engine, SEED, JOBS)
 

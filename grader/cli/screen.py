@@ -105,7 +105,7 @@ def print_verdict(verdict: Verdict, *, titles_only: bool) -> None:
         if result.group != group:
             group = result.group
             _line(group[0].upper() + group[1:], "underline")
-        _print_behaviour(result, titles_only)
+        print_behaviour(result, titles_only)
     held = sum(result.passed for result in verdict.behaviours)
     _out.print()
     _line(
@@ -116,7 +116,7 @@ def print_verdict(verdict: Verdict, *, titles_only: bool) -> None:
     )
 
 
-def _print_behaviour(result: BehaviourResult, titles_only: bool) -> None:
+def print_behaviour(result: BehaviourResult, titles_only: bool) -> None:
     sign, style = (_YES, "green") if result.passed else (_NO, "red")
     row = Table.grid(padding=(0, 1))
     row.add_column(width=len(_NO))
@@ -134,6 +134,10 @@ def _print_behaviour(result: BehaviourResult, titles_only: bool) -> None:
         for name in ("given", "observed", "expected"):
             if text := getattr(result.finding, name):
                 details.add_row(name, Text(_plain(text)))
+        if result.finding.timeline:
+            details.add_row("timeline", Text(_plain("\n".join(result.finding.timeline))))
+    if result.cause not in (Cause.REFUSED, Cause.TROUBLE):
+        details.add_row("matters", Text(_plain(result.why)))
     _out.print(Padding(details, (0, 0, 0, 4)))
 
 

@@ -3,6 +3,7 @@
 from grader.judge.findings import Raised, Unmet, expect
 from grader.judge.service import Reply, Service
 from grader.judge.submission import Finished, Handle, Process, Submission
+from grader.judge.timeline import Timeline
 
 __all__ = [
     "Finished",
@@ -12,6 +13,7 @@ __all__ = [
     "Reply",
     "Service",
     "Submission",
+    "Timeline",
     "Unmet",
     "expect",
 ]

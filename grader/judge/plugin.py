@@ -16,6 +16,7 @@ from grader.judge.box import Box, from_zygote
 from grader.judge.findings import BoxLost, Raised, Unmet, clean
 from grader.judge.job import Job
 from grader.judge.submission import Submission
+from grader.judge.timeline import Timeline
 from grader.verdict import Cause, Finding, Outcome
 
 #: So much sooner than pytest-timeout a waiting test is told, in seconds: its message is the better.
@@ -82,6 +83,11 @@ class Grading:
         fake: upstreams.FakeVendor = upstream(upstreams.FakeVendor)
         return fake
 
+    @pytest.fixture
+    def timeline(self, submission: Submission) -> Timeline:
+        """What happens when; a test that takes it has it told with what it finds."""
+        return Timeline(submission)
+
     # --- hooks ------------------------------------------------------------------------------
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -112,10 +118,13 @@ class Grading:
             observed = f"not reached: the grading's {limit} s were used up before"
             raise Unmet(Finding(observed, "time left for every behaviour"), Cause.TIMED_OUT)
 
-    def pytest_runtest_makereport(self, call: pytest.CallInfo[None]) -> None:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         if call.excinfo is None or self._worst["outcome"] is not Outcome.PASSED:
             return
         self._worst = _result(call.excinfo.value)
+        timeline = getattr(item, "funcargs", {}).get("timeline")
+        if timeline is not None and self._worst["finding"] is not None:
+            self._worst["finding"] = {**self._worst["finding"], "timeline": timeline.lines()}
 
 
 def behaviour_of(item: pytest.Item) -> str:

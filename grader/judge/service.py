@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import contextlib
+import dataclasses
 import functools
 import json
 import socket
@@ -59,6 +60,16 @@ class Reply:
         return body
 
 
+@dataclasses.dataclass
+class Request:
+    """One request as it went. Times are those of time.monotonic()."""
+
+    what: str
+    at: float
+    ended_at: float | None = None
+    end: str = ""
+
+
 class Service:
     """A running service. Methods fail the behaviour when it does not answer, naming the cause."""
 
@@ -67,6 +78,7 @@ class Service:
         self._port = port
         self._session = session
         self._what = what
+        self.requests: list[Request] = []
         self._client = httpx.Client(
             base_url=self.url,
             # A connection each: a kept one that the server has just closed would look like a fault.
@@ -111,6 +123,30 @@ class Service:
 
         `given` tells the learner in which situation, should there be no answer.
         """
+        record = Request(f"{method} {path}", time.monotonic())
+        self.requests.append(record)
+        record.end = "no whole answer"
+        try:
+            reply = self._request(
+                method, path, json=json, content=content, headers=headers, timeout=timeout,
+                given=given,
+            )  # fmt: skip
+            record.end = f"status {reply.status}"
+            return reply
+        finally:
+            record.ended_at = time.monotonic()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any,
+        content: bytes | str | None,
+        headers: dict[str, str] | None,
+        timeout: float | None,
+        given: str,
+    ) -> Reply:
         started = time.monotonic()
         deadline = min(
             self._session.box.deadline, float("inf") if timeout is None else started + timeout
@@ -174,6 +210,8 @@ class Service:
         except OSError:
             observed = f"{method} {path}: no connection is accepted"
             raise Unmet(Finding(observed, "a service that listens")) from None
+        now = time.monotonic()
+        self.requests.append(Request(f"{method} {path}", now, now + after, "we hung up"))
         with contextlib.suppress(OSError), connection:
             connection.sendall(head.encode() + b"\r\n" + request.read())
             time.sleep(after)

@@ -95,7 +95,7 @@ class Submission:
         self._submitted = sorted(submitted)
         self._worker: Session | None = None
         self._ids = itertools.count(1)
-        self._services: list[Service] = []
+        self.services: list[Service] = []
         #: Path of the submission's folder inside the box.
         self.root: str = box.ask("reset", files=dict(files))
 
@@ -235,12 +235,12 @@ class Submission:
         service = Service(session, port, what)
         if not service.wait_until_listening(deadline):
             raise stopped(session, f"{what}: starting to listen", started)
-        self._services.append(service)
+        self.services.append(service)
         return service
 
     def close(self) -> None:
         """Lets go of what the judge holds; the next reset ends what runs in the box."""
-        for service in self._services:
+        for service in self.services:
             service.disconnect()
 
     # --- files ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from numpy.random import Generator
 
-from grader.judge import Reply, Submission, Unmet, expect
+from grader.judge import Reply, Submission, Timeline, Unmet, expect
 from grader.upstreams import Answer, Call, Cut, Drop, FakeLLM, Hang, Malformed, Status
 
 BROKEN_EVENT = 'data: {"choices": [{"delta":\n\n'
@@ -40,8 +40,15 @@ class Stage:
     """The service between a primary and a backup that answer differently."""
 
     def __init__(
-        self, submission: Submission, primary: FakeLLM, backup: FakeLLM, rng: Generator
+        self,
+        submission: Submission,
+        primary: FakeLLM,
+        backup: FakeLLM,
+        rng: Generator,
+        timeline: Timeline,
     ) -> None:
+        timeline.watch(primary=primary, backup=backup)
+        self.timeline = timeline
         self.primary = primary
         self.backup = backup
         self.rng = rng
@@ -82,6 +89,7 @@ class Stage:
         self.ask(self.prompt(), 5000)
         self.primary.forget()
         self.backup.forget()
+        self.timeline.begin()
 
     def together(self, prompts: list[str], deadline_ms: int) -> list[Reply]:
         patience = (deadline_ms + PATIENCE_MS) / 1000
@@ -145,8 +153,10 @@ def expect_in_time(reply: Reply, deadline_ms: int, given: str) -> None:
 
 
 @pytest.fixture
-def stage(submission: Submission, llm: FakeLLM, upstream: Any, rng: Generator) -> Stage:
-    return Stage(submission, llm, upstream(FakeLLM), rng)
+def stage(
+    submission: Submission, llm: FakeLLM, upstream: Any, rng: Generator, timeline: Timeline
+) -> Stage:
+    return Stage(submission, llm, upstream(FakeLLM), rng, timeline)
 
 
 # The incident

@@ -1,0 +1,56 @@
+"""What learners are told of every wrong answer, kept so that a change of it is read."""
+
+import difflib
+import io
+import os
+import pathlib
+import re
+from collections.abc import Sequence
+
+import pytest
+from rich.console import Console
+
+from grader.catalog import Kata
+from grader.cli import screen
+from grader.verify import Cell
+from tests.conftest import ROOT
+
+#: Set, transcripts are written instead of compared.
+WRITE = bool(os.environ.get("KATA_WRITE_TRANSCRIPTS"))
+_FOLDER = ROOT / "tests" / "transcripts"
+
+
+def path_of(kata: Kata) -> pathlib.Path:
+    return _FOLDER / f"{kata.short_name}.txt"
+
+
+def transcript(kata: Kata, cells: Sequence[Cell], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The failing behaviours of each wrong answer, as on a terminal of 80 columns without colour.
+
+    Only of those behaviours at which the answer must fail: what else it breaks may hang on chance.
+    """
+    page = io.StringIO()
+    monkeypatch.setattr(screen, "_out", Console(file=page, width=80, no_color=True))
+    monkeypatch.setattr(screen, "_YES", "ok")
+    monkeypatch.setattr(screen, "_NO", "NO")
+    wrong = kata.wrong()
+    for cell in sorted(cells, key=lambda cell: cell.answer):
+        _, _, name = cell.answer.partition("wrong/")
+        if name and cell.verdict:
+            page.write(f"=== {name}: {wrong[name].attempt}\n")
+            for result in cell.verdict.behaviours:
+                screen.print_behaviour(result, titles_only=False)
+            page.write("\n")
+    return "\n".join(line.rstrip() for line in page.getvalue().splitlines()) + "\n"
+
+
+def differences(new: str, kept: str) -> list[str]:
+    """Unified diff without regard to what hangs on the machine: numbers, timelines; line breaks."""
+    return list(difflib.unified_diff(_masked(kept), _masked(new), "kept", "new", lineterm="", n=1))
+
+
+def _masked(text: str) -> list[str]:
+    parts = "cause|given|observed|expected|timeline|matters"
+    paragraphs = re.split(rf"\n(?===|\n| NO|    (?:{parts}) )", text)
+    paragraphs = [p for p in paragraphs if not p.startswith("    timeline ")]
+    return [" ".join(re.sub(r"\d+(?:[.,]\d+)*(?:e-?\d+)?", "#", p).split()) for p in paragraphs]
