@@ -91,7 +91,7 @@ def words(page: str) -> str:
 
 def cards(page: str) -> dict[str, str]:
     """What the page says of each kata, by name."""
-    found = re.findall(r'(?s)<li class="kata" id="([^"]+)">(.+?)</dl>', page)
+    found = re.findall(r'(?s)<li class="kata" id="([^"]+)">(.+?)\n</li>', page)
     return {name: words(f"<body>{card}") for name, card in found}
 
 
