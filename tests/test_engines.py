@@ -100,6 +100,56 @@ def test_errors_name_the_learners_file_and_line_only(engine: Engine, toy: Kata) 
         assert not re.search(r"grader|judge|supervisor|tasks\.py|test_adder", each.finding.observed)
 
 
+TIMED = """
+from grader.judge import expect
+from grader.upstreams import Status
+
+
+def test_adds(submission, vendor, timeline):
+    vendor.script(Status(429, retry_after=0.2), Status(500))
+    timeline.watch(vendor=vendor)
+    service = submission.serve("adder:app", env={"VENDOR": vendor.url})
+    service.get("/warm-up")
+    timeline.begin()
+    reply = service.get("/sum")
+    expect(reply.status == 404, observed=f"{reply}", expected="status 404")
+
+
+def test_adds_as_a_command(submission):
+    pass
+
+
+def test_keeps_a_total(submission):
+    pass
+"""
+ASKS_TWICE = """
+import os
+import urllib.request
+
+
+async def app(scope, receive, send):
+    for _ in range(2 if scope["path"] == "/sum" else 0):
+        try:
+            urllib.request.urlopen(os.environ["VENDOR"])
+        except OSError:
+            pass
+    await send({"type": "http.response.start", "status": 204})
+    await send({"type": "http.response.body"})
+"""
+
+
+def test_a_timeline_tells_what_happened_when(engine: Engine, toy: Kata) -> None:
+    (toy.solutions / "hidden" / "test_adder.py").write_text(TIMED, "utf-8")
+    finding = result(grade_code(engine, toy, ASKS_TWICE), "adds").finding
+    assert finding is not None
+    assert finding.timeline[0].lstrip() == "0 ms  GET /sum"
+    assert [line.split(" ms  ")[1] for line in finding.timeline[1:]] == [
+        "vendor, call 1: 429, try again after 0.2 s",
+        "vendor, call 2: 500",
+        "GET /sum: status 204",
+    ]
+
+
 def test_a_behaviour_starts_in_a_clean_box(engine: Engine, toy: Kata) -> None:
     """What one behaviour leaves behind (files, processes, changed sources) the next never sees."""
     code = f"""
