@@ -504,7 +504,7 @@ def by_formula(artefact: dict[str, Any], customer: dict[str, Any]) -> tuple[str,
 # --- faults and load -----------------------------------------------------------------------
 
 
-def test_clients_that_hang_up(submission, rng):
+def test_clients_that_hang_up(submission, rng, timeline):
     watched = start(submission, rng, latency_ms={FAST: 0, SLOW: 3500})
     gone = int(rng.integers(3, 7))
     leaving = [
@@ -555,7 +555,8 @@ def test_clients_that_hang_up(submission, rng):
     expect(made == 1, observed=f"{PREDICTIONS} is {made:g}", expected="1", given=given)
 
 
-def test_watchable_under_load(submission, vendor, rng):
+def test_watchable_under_load(submission, vendor, rng, timeline):
+    timeline.watch(explainer=vendor)
     watched = start(submission, rng, explainer=vendor, latency_ms={FAST: 0, SLOW: 15_000})
     vendor.script(Hang())
     load = [watched.call(contract=SLOW) for _ in range(40)]
@@ -602,7 +603,7 @@ def test_probes_ignore_the_explainer(submission, vendor, rng):
     expect_status(watched.service.get("/readyz"), 200, "GET /readyz after 8 failed explanations")
 
 
-def test_live_while_loading(submission, rng):
+def test_live_while_loading(submission, rng, timeline):
     loading = 6.0
     submission.write({"model.json": json.dumps(an_artefact(rng, load_seconds=loading))})
     started = time.monotonic()
