@@ -67,7 +67,7 @@ class Engine(Protocol):
     image: str | None
 
     def problem(self) -> str | None:
-        """What is missing on this machine and the command that mends it; None when it works."""
+        """What is missing on this machine, "; " and the step that mends it; None when it works."""
 
     def prepare(self, progress: Progress) -> None:
         """Makes ready what all slots share. Quick when nothing has changed."""

@@ -29,6 +29,14 @@ _ENVIRONMENT = pathlib.Path("/opt/env" if sys.prefix != sys.base_prefix else sys
 #: All of the package that a box gets to see.
 _BOX_PACKAGE = ("__init__.py", "errors.py", "wire.py", "kernel.py", "box")
 _JUDGE_DISK_MB = 256
+#: The kernel's switches over ordinary users' namespaces: name, what refuses, what allows.
+_SWITCHES = (
+    ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),  # Ubuntu
+    ("kernel.unprivileged_userns_clone", "0", "1"),  # older Debian
+    ("user.max_user_namespaces", "0", "15000"),
+)
+#: What a container engine puts around a container that refuses namespaces, or a /proc in one.
+_CONTAINER_WALLS = ("seccomp", "apparmor", "systempaths")
 _user_ids = itertools.count(1_000_000_000 + os.getpid() * 256 % 900_000_000)
 
 
@@ -54,11 +62,7 @@ class BubblewrapEngine:
         if attempt.wait() == 0:
             local.end(attempt)
             return None
-        return (
-            f"namespaces are refused here ({local.said(attempt)}); allow them with: sudo sysctl -w "
-            "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu), or sudo sysctl -w "
-            "kernel.unprivileged_userns_clone=1 (older Debian), or install Docker"
-        )
+        return f"namespaces are refused here ({local.said(attempt)}); {_first_aid()}"
 
     def prepare(self, progress: Progress) -> None:
         """Nothing to do: the sandboxes use this very Python."""
@@ -142,6 +146,18 @@ class BubblewrapEngine:
         argv = [*before, self._bwrap or "bwrap", *_walls(), *_system(disk_mb), *options,
                 "--remount-ro", "/", "--", *_as_user(user), *command]  # fmt: skip
         return local.spawn(argv, env, stdin=stdin, stdout=stdout, pass_fds=pass_fds)
+
+
+def _first_aid() -> str:
+    """The one step that has namespaces allowed here."""
+    if any(map(os.path.exists, ("/.dockerenv", "/run/.containerenv"))):
+        options = " ".join(f"--security-opt {name}=unconfined" for name in _CONTAINER_WALLS)
+        return f"start this container with: {options}"
+    for name, refusing, allowing in _SWITCHES:
+        with contextlib.suppress(OSError):
+            if pathlib.Path("/proc/sys", *name.split(".")).read_text().strip() == refusing:
+                return f"run: sudo sysctl -w {name}={allowing}"
+    return "install Docker"
 
 
 def find_bwrap() -> str | None:

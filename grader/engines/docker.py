@@ -9,8 +9,10 @@ import dataclasses
 import functools
 import os
 import pathlib
+import shutil
 import socket
 import struct
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -71,8 +73,11 @@ class DockerEngine:
             kind = self._client.info().get("OSType", "linux")
         except _DOCKER_ERRORS as error:
             if "ermission denied" in str(error):
-                return "the Docker socket is not yours; run: sudo usermod -aG docker $USER"
-            return "no Docker engine answers; start Docker Desktop, or: sudo systemctl start docker"
+                return (
+                    "the Docker socket is not yours; run: sudo usermod -aG docker $USER, then log "
+                    "in again"
+                )
+            return f"no Docker engine answers; {_first_aid()}"
         if kind != "linux":
             return "Docker runs Windows containers here; switch Docker Desktop to Linux containers"
         return None
@@ -301,6 +306,20 @@ class _Channel:
     def close(self) -> None:
         with contextlib.suppress(OSError):
             self._connection.close()
+
+
+def _first_aid() -> str:
+    """The one step that starts a Docker engine here."""
+    if host := os.environ.get("DOCKER_HOST"):
+        return f"DOCKER_HOST is {host}: start the engine there, or unset DOCKER_HOST"
+    if sys.platform != "linux":
+        there = shutil.which("docker") is not None
+        return "start Docker Desktop" if there else "install Docker Desktop"
+    if shutil.which("dockerd") is None:
+        return "install it as https://docs.docker.com/engine/install says"
+    if os.path.isdir("/run/systemd/system"):
+        return "run: sudo systemctl start docker"
+    return "run: sudo service docker start"
 
 
 def owner_of(pid: int) -> str:

@@ -68,11 +68,9 @@ _OLDEST_GLIBC, _NEWEST_GLIBC = 5, 40
 
 def ensure(client: docker.DockerClient, progress: Progress) -> str:
     """The tag of the image, which is built first where it does not exist yet."""
-    chosen = os.environ.get("KATA_BASE_IMAGE")
-    bases = [chosen] if chosen else [PINNED_BASE, HOME_MADE_BASE]
-    for base in bases:
-        if _exists(client, tag := _tag(base)):
-            return tag
+    if tag := built(client):
+        return tag
+    bases = _bases()
     for base in bases:
         if _exists(client, base):
             return _build(client, base, progress)
@@ -85,6 +83,17 @@ def ensure(client: docker.DockerClient, progress: Progress) -> str:
             "KATA_BASE_IMAGE to an image of yours that has Python 3.11 or newer with venv"
         ) from error
     return _build(client, bases[0], progress)
+
+
+def built(client: docker.DockerClient) -> str | None:
+    """The tag of the image, if it exists."""
+    tags = map(_tag, _bases())
+    return next((tag for tag in tags if _exists(client, tag)), None)
+
+
+def _bases() -> list[str]:
+    chosen = os.environ.get("KATA_BASE_IMAGE")
+    return [chosen] if chosen else [PINNED_BASE, HOME_MADE_BASE]
 
 
 def _libraries_tag(base: str) -> str:
