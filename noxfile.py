@@ -57,6 +57,12 @@ def verify(session: nox.Session) -> None:
 
 
 @nox.session(python=False, requires=["env"])
+def doctor(session: nox.Session) -> None:
+    """Check this machine, and name the step that mends each problem."""
+    run("kata", "doctor", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
 def new(session: nox.Session) -> None:
     """Lay out a new kata: `-- PILLAR/KATA`."""
     run("kata", "new", *session.posargs)

@@ -6,13 +6,15 @@ import difflib
 import functools
 import pathlib
 import re
+import string
 import tomllib
 from collections.abc import Sequence, Set
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import pydantic
 
 from grader.errors import CatalogError, UsageError
+from grader.upstreams.by_hand import FAULTS, KEYS, ByHand, Kind, parse_script
 
 #: The two answers that every kata has.
 STARTER, REFERENCE = "starter", "reference"
@@ -20,6 +22,7 @@ _LEVELS = {1: "warm-up", 2: "normal", 3: "hard"}
 _Positive = Annotated[int, pydantic.Field(gt=0)]
 _Id = Annotated[str, pydantic.Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 _Text = Annotated[str, pydantic.Field(min_length=1)]
+_Variable = Annotated[str, pydantic.Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
 #: In a kata's README: one list item for each promise, beginning with the behaviour's id.
 _PROMISE = re.compile(r"^[-*] `([a-z0-9-]+)`", re.MULTILINE)
 _HINT = re.compile(
@@ -63,6 +66,65 @@ class Behaviour(_Model):
     points: _Positive = 1
 
 
+#: One key is for what an upstream does as usual.
+_MAX_MENU = len(KEYS) - 1 - max(map(len, FAULTS.values()))
+#: What `[serve]` may say for the service's address, the model to ask for, and a folder for files.
+PLACEHOLDERS = {"url": "", "model": "", "scratch": ""}
+
+
+def _check_script(text: str) -> str:
+    parse_script(text)
+    return text
+
+
+def _check_template(text: str) -> str:
+    try:
+        string.Template(text).substitute(PLACEHOLDERS)
+    except (KeyError, ValueError):
+        known = ", ".join(f"${name}" for name in PLACEHOLDERS)
+        raise ValueError(f"only {known} may stand in it; write $$ for a $") from None
+    return text
+
+
+_Script = Annotated[_Text, pydantic.AfterValidator(_check_script)]
+_Template = Annotated[_Text, pydantic.AfterValidator(_check_template)]
+
+
+class Upstream(_Model):
+    """A scripted upstream to practise with, and the variables by which the kata's code finds it."""
+
+    name: _Id
+    kind: Kind
+    url: _Variable
+    key: _Variable | None = None
+    model: _Variable | None = None
+    #: One step: what it does without a fault. Otherwise it answers as all of its kind do.
+    usual: _Text | None = None
+    #: Scripts by what they do, beside the faults that all of its kind have.
+    menu: Annotated[dict[_Text, _Script], pydantic.Field(max_length=_MAX_MENU)] = {}
+
+    @pydantic.model_validator(mode="after")
+    def _can_be_started(self) -> Self:
+        ByHand(self.name, self.kind, 0, lambda line: None, self.usual, self.menu)
+        return self
+
+
+class Service(_Model):
+    """What `kata serve` starts: an application under uvicorn, or a command that ends by itself."""
+
+    app: Annotated[str, pydantic.Field(pattern=r"^[\w.]+:\w+$")] | None = None
+    command: Annotated[list[_Template], pydantic.Field(min_length=1)] | None = None
+    env: dict[_Variable, _Template] = {}
+    #: For a shell: a request to try it with.
+    try_: Annotated[_Template | None, pydantic.Field(alias="try")] = None
+
+    @pydantic.model_validator(mode="after")
+    def _is_one(self) -> Self:
+        if (self.app is None) == (self.command is None):
+            raise ValueError("give app or command, one of the two")
+        return self
+
+
 class _Contract(_Model):
     """kata.toml."""
 
@@ -77,6 +139,8 @@ class _Contract(_Model):
     #: How many boxes may try behaviours at once; each still has a clean one to itself.
     side_by_side: Annotated[int, pydantic.Field(ge=1, le=8)] = 1
     limits: Limits = Limits()
+    upstreams: list[Upstream] = []
+    serve: Service | None = None
     behaviours: Annotated[list[Behaviour], pydantic.Field(min_length=1)]
 
 
@@ -238,7 +302,16 @@ class Catalog:
         )
 
     def get(self, name: str) -> Kata:
-        """A kata by its full or short name. Raises `UsageError` with the nearest names."""
+        """A kata by its full or short name, or by the path of a file or folder of it.
+
+        Raises `UsageError` with the nearest names.
+        """
+        if (inside := pathlib.Path(name).resolve()).exists():
+            for kata in self.katas:
+                if inside.is_relative_to(kata.folder.resolve()):
+                    return kata
+        if name == ".":
+            raise UsageError("name a kata (kata list shows them), or start from its folder")
         wanted = name.replace("\\", "/").strip("/").removeprefix("katas/")
         for kata in self.katas:
             if wanted in (kata.name, kata.short_name):
@@ -260,6 +333,9 @@ class Catalog:
         ids = [behaviour.id for behaviour in contract.behaviours]
         if twice := {id for id in ids if ids.count(id) > 1}:
             raise CatalogError(f"{path}: behaviours: declared twice: {', '.join(twice)}")
+        names = [upstream.name for upstream in contract.upstreams]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise CatalogError(f"{path}: upstreams: declared twice: {', '.join(twice)}")
         return Kata(name, folder, self.root / "solutions" / name, contract)
 
 
@@ -279,7 +355,8 @@ def _explain(path: pathlib.Path, error: pydantic.ValidationError) -> str:
         key = ".".join(str(part) for part in problem["loc"])
         fix = f"{problem['msg'][0].lower()}{problem['msg'][1:]}"
         if problem["type"] == "extra_forbidden":
-            known = [*_Contract.model_fields, *Limits.model_fields, *Behaviour.model_fields]
+            models = (_Contract, Limits, Behaviour, Upstream, Service)
+            known = [key for model in models for key in model.model_fields]
             near = difflib.get_close_matches(str(problem["loc"][-1]), known, 1)
             fix = "there is no such key" + (f"; did you mean {near[0]}?" if near else "; remove it")
         elif problem["type"] == "missing":

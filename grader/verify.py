@@ -58,6 +58,13 @@ def check_words(kata: Kata) -> list[str]:
             )
     for id in sorted(set(promised) - set(declared)):
         problems.append(f"{where}: promises `{id}`, which kata.toml does not declare")
+    for upstream in kata.contract.upstreams:
+        for variable in filter(None, (upstream.url, upstream.key, upstream.model)):
+            if variable not in kata.readme:
+                problems.append(
+                    f"{kata.folder / 'kata.toml'}: upstreams: {variable} does not stand in the "
+                    "README; say there what the environment gives"
+                )
     if len(kata.hints) != _HINTS:
         problems.append(f"{where}: has {len(kata.hints)} hints; write {_HINTS}")
     if kata.contract.starter != starter.hash:

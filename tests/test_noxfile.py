@@ -49,6 +49,11 @@ def test_json_through_nox() -> None:
     assert json.loads(done.stdout)["outcome"] == "failed"
 
 
+def test_the_doctor_agrees_that_nox_has_made_the_environment() -> None:
+    done = nox("doctor")
+    assert "as in requirements.lock" in done.stdout, done
+
+
 def test_interrupted() -> None:
     process = subprocess.Popen(
         [str(NOX), "-s", "grade", "--", "flaky-provider"], cwd=ROOT, start_new_session=True,
@@ -68,7 +73,7 @@ def test_every_session_says_what_it_is_for() -> None:
     listed = subprocess.run(
         [str(NOX), "-l"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
     ).stdout
-    for session in ("env", "grade", "map", "verify", "tests", "lint", "lock"):
+    for session in ("env", "grade", "map", "verify", "doctor", "tests", "lint", "lock"):
         assert f" {session} -> " in listed
 
 

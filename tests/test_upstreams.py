@@ -3,11 +3,12 @@
 Timing: lower bounds are exact, upper bounds are wide, because shared machines stall.
 """
 
+import re
 import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ import pytest
 from grader.upstreams import (
     Answer,
     AsUsual,
+    ByHand,
     Call,
     Cut,
     Drip,
@@ -31,7 +33,6 @@ from grader.upstreams import (
     Status,
     ToolCall,
     parse_script,
-    serve_forever,
 )
 from tests.openai_client import MESSAGES, ask
 
@@ -317,6 +318,13 @@ def test_parse_script() -> None:
         NoHeadersEnd(),
     ]
     assert parse_script("") == []
+    assert parse_script('answer:"a, [b",answer:["c, ", "d"],500,answer:say "e, f"') == [
+        Answer("a, [b"),
+        Answer(("c, ", "d")),
+        Status(500),
+        Answer('say "e, f"'),
+    ]
+    assert parse_script("slow:1,usual", Answer("x")) == [Slow(Answer("x"), 1), Answer("x")]
 
 
 @pytest.mark.parametrize(
@@ -342,23 +350,69 @@ def test_steps_print_shortly() -> None:
     assert str(Slow(Drip(Answer()), 1)) == "Slow(Drip(Answer()), 1)"
 
 
-def test_serve_forever_logs_a_line_for_each_request() -> None:
-    lines: list[str] = []
-    stop, listening = threading.Event(), threading.Event()
+@pytest.fixture
+def lines() -> list[str]:
+    return []
 
-    def log(line: str) -> None:
-        lines.append(line)
-        listening.set()
 
-    server = threading.Thread(target=serve_forever, args=("llm", 0, "answer:hello", log, stop))
-    server.start()
-    assert listening.wait(5)
-    url = lines[0].split()[-1]
-    assert httpx.post(f"{url}/chat/completions", json=BODY).status_code == 200
-    stop.set()
-    server.join(5)
-    assert not server.is_alive()
-    assert lines[1].startswith("#1 ")
-    assert lines[1].endswith(" ms POST /v1/chat/completions -> Answer(text='hello')")
-    with pytest.raises(ValueError, match="llm, vendor"):
-        serve_forever("mail", 0, "", log, stop)
+def wait_for(lines: list[str], end: str) -> str:
+    """The last line, without its time, once it is of that form."""
+    give_up = time.monotonic() + 5
+    while not re.search(end, "".join(lines[-1:])):
+        assert time.monotonic() < give_up, lines
+        time.sleep(0.01)
+    return lines[-1].partition(" ")[2]
+
+
+def test_each_request_is_told_with_what_it_got(lines: list[str]) -> None:
+    with ByHand(
+        "primary", "llm", 0, lines.append, 'answer:A, "B"', {"a tool": "tool:find"}
+    ) as stand:
+        chat = f"{stand.url}/chat/completions"
+        said = httpx.post(chat, json=BODY).json()["choices"][0]["message"]["content"]
+        assert said == 'A, "B"'
+        told = wait_for(lines, "it got")
+        assert re.fullmatch(r'primary 1: after \d+ ms it got the answer "A, "B""', told)
+        assert lines[0].partition(" ")[2] == 'primary 1: POST /v1/chat/completions, "hi"'
+        for script, told, got in (
+            ("1", "answers 500", "got 500 Internal Server Error"),
+            ("a", "a tool", "got a call of find"),
+            ("429:7,usual", "429 Too Many Requests with Retry-After: 7, then", "429 Too Many"),
+            ("slow:0.01:malformed", "broken JSON, 0.01 s later", "broken JSON, 0.01 s later"),
+            ("drop", "half an answer, and a dropped", "got half an answer, and a dropped"),
+        ):
+            lines.clear()
+            assert told in stand.switch(script)
+            with suppress(httpx.HTTPError):
+                httpx.post(chat, json=BODY)
+            assert got in wait_for(lines, "it got")
+        lines.clear()
+        assert stand.switch("0") == "as usual"
+        httpx.post(chat, json={"messages": MESSAGES})
+        assert "400 Bad Request, for the request" in wait_for(lines, "it got")
+        stand.switch("hang")
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(chat, json=BODY, timeout=0.1)
+        assert "ms the caller hung up" in wait_for(lines, "planned was nothing$")
+        stand.switch("answer:" + "word " * 100)
+        long = [{"role": "user", "content": "word " * 100}]
+        httpx.post(chat, json={"model": "m", "messages": long, "stream": True})
+        wait_for(lines, "it got")
+        assert max(map(len, lines)) == 79
+
+
+def test_menus_of_a_kind_differ_only_behind_the_common_faults(lines: list[str]) -> None:
+    own = {"says no": "403"}
+    llm, vendor = (ByHand("x", kind, 0, lines.append, menu=own).menu for kind in ("llm", "vendor"))
+    assert [entry.key for entry in llm] == [*"0123456789a"]
+    assert llm[:7] == vendor[:7]
+    assert llm[-1] == vendor[-1]
+    assert llm[-1].words == "says no"
+    with pytest.raises(ValueError, match="unknown step"):
+        ByHand("x", "llm", 0, lines.append, "explode")
+
+
+def test_a_vendor_by_hand(lines: list[str]) -> None:
+    with ByHand("vendor", "vendor", 0, lines.append) as stand:
+        assert httpx.get(f"{stand.url}/any").json() == {"ok": True}
+        assert 'got JSON {"ok": true}' in wait_for(lines, "it got")

@@ -2,19 +2,25 @@
 
 import os
 import pathlib
-import platform
 import signal
 import sys
 
 import click
 from click import shell_completion
 
-from grader import __version__, grading, scaffold, upstreams
+from grader import __version__, grading, scaffold
 from grader import mutants as mutating
 from grader import verify as verifying
 from grader.catalog import Catalog, Kata
-from grader.cli import learner, screen
-from grader.cli.arguments import Commands, examples, find_catalog, kata_names
+from grader.cli import health, learner, practice, screen
+from grader.cli.arguments import (
+    Commands,
+    complete_kata,
+    examples,
+    find_catalog,
+    kata_here,
+    kata_names,
+)
 from grader.engines import ENGINES, choose
 from grader.engines.base import Engine
 from grader.errors import GraderError, RefusedSubmission, UsageError
@@ -242,43 +248,94 @@ def new(name: str) -> None:
 
 @kata.command(epilog=examples("kata doctor"))
 def doctor() -> None:
-    """Check this machine, and name what mends each problem."""
-    catalog = find_catalog()
-    rows: list[tuple[str, bool, str]] = [
-        ("Python", sys.version_info >= (3, 11), platform.python_version()),
-        ("katas", bool(catalog.katas), f"{len(catalog.katas)} in {catalog.root}"),
-    ]
-    for name, kind in ENGINES.items():
-        engine = kind()
-        problem = engine.problem()
-        works = "works" if engine.isolated else "works, without isolation"
-        rows.append((f"engine {name}", problem is None, problem or works))
-    screen.print_checks(rows)
-    sys.exit(PASSED if all(row[1] for row in rows[:2]) and any(row[1] for row in rows[2:4])
-             else TROUBLE)  # fmt: skip
+    """Check this machine, and name what mends each problem.
+
+    Exit code: 0 if katas can be graded here, else 4.
+    """
+    with screen.waiting("looking at this machine"):
+        checks = health.examine(pathlib.Path.cwd())
+    screen.print_checks(checks)
+    bad = any(check.state is health.State.BAD for check in checks)
+    sys.exit(TROUBLE if bad else PASSED)
 
 
 @kata.command(
     epilog=examples(
+        "kata upstream flaky-provider     its two providers; keys switch faults on",
+        'kata upstream egress-guard --script "500,usual"',
         'kata upstream llm --script "429:0.5,hang:2,cut,answer:hello"',
-        "kata upstream vendor --port 8901",
+        "kata upstream vendor --port 9000",
     )
 )
-@click.argument("kind", type=click.Choice(["llm", "vendor"]))
-@click.option("--port", type=click.IntRange(0, 65535), default=8900, help="[default: 8900]")
-@click.option("--script", default="", help='For example "429:0.5,hang:2,cut,answer:hello".')
-def upstream(kind: str, port: int, script: str) -> None:
-    """Run a scripted provider by hand: an LLM or a vendor's API.
+@kata_here
+@click.option(
+    "--port", type=click.IntRange(0, 65500), default=practice.UPSTREAM_PORT,
+    help="Of the first one; the next are behind it. [default: 8901]",
+)  # fmt: skip
+@click.option(
+    "--script", "scripts", multiple=True, metavar="[NAME:]SCRIPT",
+    help='What it plays first, for example "429:0.5,hang:2,cut,usual".',
+)  # fmt: skip
+def upstream(name: str, port: int, scripts: tuple[str, ...]) -> None:
+    """Run the scripted upstreams of KATA, with faults to switch.
 
-    The LLM speaks OpenAI's API, the vendor JSON. Each request takes the next step of the script;
-    the last one repeats for ever.
+    By keys on a terminal, else by lines on standard input. In a script each request takes the next
+    step, and the last one repeats for ever. KATA may also be llm (an OpenAI-compatible provider) or
+    vendor (a JSON API), for code that belongs to no kata.
     """
-    try:
-        upstreams.serve_forever(kind, port, script, screen.say)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    except OSError as error:
-        raise UsageError(f"port {port} cannot be used: {error.strerror}") from None
+    if kind := practice.KINDS.get(name):
+        practice.run_upstream(kind, port, scripts)
+    else:
+        practice.run_upstreams(find_catalog().get(name), port, scripts)
+
+
+@kata.command(
+    epilog=examples(
+        "kata serve flaky-provider     beside: kata upstream flaky-provider",
+        "kata serve --no-reload        the kata of this folder, for a debugger",
+    )
+)
+@kata_here
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=practice.SERVICE_PORT,
+    help="[default: 8900]",
+)  # fmt: skip
+@click.option(
+    "--upstream-port", type=click.IntRange(1, 65500), default=practice.UPSTREAM_PORT,
+    help="Where `kata upstream` was told to listen. [default: 8901]",
+)  # fmt: skip
+@click.option("--no-reload", is_flag=True, help="Do not start anew on change, for a debugger.")
+def serve(name: str, port: int, upstream_port: int, no_reload: bool) -> None:
+    """Start your service of KATA beside `kata upstream KATA`.
+
+    With OPENAI_BASE_URL and OPENAI_MODEL (and OPENAI_API_KEY) set, its LLM is the one there: for
+    play, never for a verdict.
+    """
+    done = practice.serve(find_catalog().get(name), port, upstream_port, not no_reload)
+    sys.exit(PASSED if done else NOT_PASSED)
+
+
+@kata.command(
+    context_settings={"ignore_unknown_options": True},
+    epilog=examples(
+        "kata test leaky-cv           its visible tests",
+        "kata test leaky-cv --pdb     a debugger where one fails",
+        "kata test -k leak -x         those of this folder that are about leaks",
+    ),
+)
+@click.argument(
+    "arguments", metavar="[KATA] [PYTEST ARGUMENTS]...", nargs=-1, type=click.UNPROCESSED,
+    shell_complete=complete_kata,
+)  # fmt: skip
+def test(arguments: tuple[str, ...]) -> None:
+    """Run the visible tests of KATA; --pdb stops where one fails.
+
+    Exit code: 0 all passed, 1 not all passed, 2 nothing could be run, 130 interrupted.
+    """
+    name, *rest = arguments if arguments and not arguments[0].startswith("-") else (".", *arguments)
+    code = practice.run_visible_tests(find_catalog().get(name), rest)
+    # By pytest's count 2 is also a file that cannot be imported.
+    sys.exit({0: PASSED, 1: NOT_PASSED, 2: NOT_PASSED}.get(code, USAGE))
 
 
 @kata.command(

@@ -27,6 +27,8 @@ kata_name = click.argument("name", metavar="KATA", shell_complete=complete_kata)
 suggested_kata = click.argument(
     "name", metavar="[KATA]", required=False, shell_complete=complete_kata
 )
+#: Without a name the kata in whose folder one is.
+kata_here = click.argument("name", metavar="[KATA]", default=".", shell_complete=complete_kata)
 kata_names = click.argument("names", metavar="[KATA]...", nargs=-1, shell_complete=complete_kata)
 
 

@@ -23,6 +23,7 @@ from rich.table import Table
 from rich.text import Text
 
 from grader.catalog import Kata
+from grader.cli import health
 from grader.errors import GraderError
 from grader.mutants import Tried, killed
 from grader.progress import Record, State
@@ -47,7 +48,7 @@ _out = _console(stderr=False)
 _err = _console(stderr=True)
 _unicode = not _words_only and "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
 _box = None if _words_only else rich.box.SIMPLE if _unicode else rich.box.ASCII2
-_YES, _NO = ("✓", "✗") if _unicode else ("ok", "NO")
+_YES, _NOTE, _NO = ("✓", "!", "✗") if _unicode else ("ok", "--", "NO")
 
 
 def say(text: str) -> None:
@@ -289,10 +290,26 @@ def print_paths(paths: Iterable[pathlib.Path]) -> None:
         _out.print(_plain(str(path)), soft_wrap=True)
 
 
-def print_checks(rows: Sequence[tuple[str, bool, str]]) -> None:
-    """What `doctor` has found."""
-    for name, good, text in rows:
-        _line(f"{_YES if good else _NO} {name}: {text}", "green" if good else "yellow")
+def print_text(text: str) -> None:
+    """A result as it stands."""
+    _out.print(Text(_plain(text.rstrip("\n"))), soft_wrap=True)
+
+
+def print_checks(checks: Sequence[health.Check]) -> None:
+    """What `doctor` has found; under each problem the step that mends it."""
+    signs = {
+        health.State.GOOD: (_YES, "green"),
+        health.State.NOTE: (_NOTE, "yellow"),
+        health.State.BAD: (_NO, "red"),
+    }
+    indent = " " * (len(_NO) + 1)
+    for check in checks:
+        sign, style = signs[check.state]
+        text = _wrapped(_plain(f"{indent}{check.name}: {check.found}"), _out)
+        _out.print(Text(sign, style), Text(text[len(sign) :]), sep="", soft_wrap=True)
+        if check.mend:
+            mend = _wrapped(_plain(f"{indent}mend it: {check.mend}"), _out)
+            _out.print(Text(mend), soft_wrap=True)
 
 
 def print_matrix(kata: Kata, seeds: Sequence[int], cells: Sequence[Cell]) -> None:

@@ -32,10 +32,11 @@ Steps
     AsUsual()                                   what the server does without a script
 
 Scraper plays Prometheus: it reads a /metrics page and answers questions about it.
-parse_script and serve_forever are for starting a server by hand (`kata upstream`).
+ByHand is one of them with faults that a person switches (`kata upstream`); parse_script reads a
+script from a line of text.
 """
 
-from grader.upstreams.by_hand import parse_script, serve_forever
+from grader.upstreams.by_hand import ByHand, parse_script
 from grader.upstreams.llm import FakeLLM
 from grader.upstreams.scraper import Samples, ScrapeError, Scraper
 from grader.upstreams.script import (
@@ -60,6 +61,7 @@ from grader.upstreams.vendor import FakeVendor
 __all__ = [
     "Answer",
     "AsUsual",
+    "ByHand",
     "Call",
     "Cut",
     "Drip",
@@ -79,5 +81,4 @@ __all__ = [
     "Step",
     "ToolCall",
     "parse_script",
-    "serve_forever",
 ]

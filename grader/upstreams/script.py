@@ -26,6 +26,7 @@ class Call:
     at: float = 0.0  # when the request had arrived in full
     params: dict[str, str] = field(default_factory=dict)  # the {names} of a vendor's route
     step: "Step | None" = None  # what the script chose
+    status: int | None = None  # of the reply, once one is sent
     done_at: float | None = None  # when the step was played to its end
     hung_up_at: float | None = None  # when the client was seen to have gone before that
 

@@ -64,6 +64,7 @@ class ScriptedServer(Scripted):
         self._open_lock = threading.Lock()
         self.stopping = threading.Event()
         self.on_call: Callable[[Call], None] | None = None  # told of each call and its step
+        self.on_end: Callable[[Call], None] | None = None  # told of it again once it is over
 
     def start(self) -> Self:
         """Binds the port, the same as before when it was already started once, and serves."""
@@ -173,16 +174,22 @@ class ScriptedServer(Scripted):
             self._play(line, step, call)
         except HungUp:
             if not self.stopping.is_set():
-                self._finished(call, hung_up=True)
+                self._over(call, hung_up=True)
             raise
         except Dropped:
-            self._finished(call, hung_up=False)
+            self._over(call, hung_up=False)
             raise
         except Exception as error:  # by a callable of the script, so nothing is sent yet
             self.errors.append(error)
+            call.status = 500
             line.send(json_reply(error_body(500, "the script's callable failed"), 500))
-        self._finished(call, hung_up=False)
+        self._over(call, hung_up=False)
         return call.headers.get("connection", "").lower() != "close"
+
+    def _over(self, call: Call, hung_up: bool) -> None:
+        self._finished(call, hung_up)
+        if self.on_end is not None:
+            self.on_end(call)
 
     def _play(self, line: Line, step: Step, call: Call) -> None:
         match step:
@@ -208,7 +215,9 @@ class ScriptedServer(Scripted):
             case _:
                 if isinstance(step, Answer | Json):
                     line.wait(step.delay)
-                line.send(self.render(step, call), with_body=call.method != "HEAD")
+                reply = self.render(step, call)
+                call.status = reply.status
+                line.send(reply, with_body=call.method != "HEAD")
 
     def usual(self, call: Call) -> Step:
         """The step for a request that no script speaks of."""
