@@ -6,8 +6,11 @@ network, and the box gets only the environment that they give it.
 
 import contextlib
 import dataclasses
+import functools
+import http.client
 import importlib.util
 import itertools
+import json
 import os
 import pathlib
 import select
@@ -19,6 +22,8 @@ import sys
 import tempfile
 import textwrap
 import threading
+import time
+import urllib.request
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -45,8 +50,11 @@ _ESCAPE = b"\x1b"
 _PARAMETERS = [bytes([code]) for code in b"0123456789;"]
 #: How soon the rest of it follows its escape.
 _SEQUENCE_SECONDS = 0.05
-_COMMANDS = {"n": "the next upstream", "s": "a script of your own", "?": "this menu", "q": "quit"}
-_LINE_COMMANDS = {"NAME: SCRIPT": "at that upstream", "?": "this menu", "q": "quit"}
+#: How often a service's files are looked at, in seconds.
+_LOOK_SECONDS = 0.3
+_KEY_FOR_SCRIPTS = "s: a script of your own"
+_ANSWER_SECONDS = 5
+_NAMED = 5
 
 
 # --- upstreams ----------------------------------------------------------------------------------
@@ -100,7 +108,7 @@ def _play(
         except ValueError as error:
             raise UsageError(str(error)) from None
         if beside:
-            screen.say(f"Beside it, in another terminal: {beside}")
+            screen.say(f"Beside it, in another terminal:\n  {beside}")
         if sys.stdin is not None and sys.stdin.isatty():
             _by_keys(board)
         else:
@@ -131,17 +139,19 @@ class _Board:
         self.current = self._stands[place % len(self._stands)]
         screen.say(f"The keys now switch {self.current.name}.")
 
-    def show_menu(self, extra: Mapping[str, str]) -> None:
-        screen.say(f"What {self.current.name} does, from its next request on:")
+    def show_menu(self, extra: str) -> None:
+        """The faults, a star at the one that is on; short enough for a screen of 24 lines."""
+        screen.say(f"What {self.current.name} does, from its next request on (*: now):")
         for entry in self.current.menu:
-            screen.say(f"  {entry.key}  {entry.words}")
-        for key, words in extra.items():
-            if key != "n" or len(self._stands) > 1:
-                screen.say(f"  {key}  {words}")
+            now = "*" if entry.script == self.current.now else " "
+            screen.say(f"{now} {entry.key}  {entry.words}")
+        other = "n: the next upstream, " if len(self._stands) > 1 else ""
+        screen.say(f"  {other}{extra}, ?: this menu, q: quit")
 
 
 def _by_lines(board: _Board) -> None:
     """A script, a key of the menu or `NAME: SCRIPT` on each line; at their end it goes on."""
+    screen.say("Lines on standard input switch faults; ? shows the menu.")
     for line in sys.stdin or ():
         match line.strip():
             case "":
@@ -149,20 +159,20 @@ def _by_lines(board: _Board) -> None:
             case "quit" | "q":
                 return
             case "help" | "?":
-                board.show_menu(_LINE_COMMANDS)
+                board.show_menu("[NAME:] SCRIPT")
             case text:
                 _try(board, text)
     threading.Event().wait()
 
 
 def _by_keys(board: _Board) -> None:
-    board.show_menu(_COMMANDS)
+    board.show_menu(_KEY_FOR_SCRIPTS)
     while key := _read_key():
         match key:
             case "q":
                 return
             case "?":
-                board.show_menu(_COMMANDS)
+                board.show_menu(_KEY_FOR_SCRIPTS)
             case "n" | "\t":
                 board.turn()
             case "s":
@@ -228,7 +238,7 @@ class Address:
 
 def addresses(kata: Kata, environ: Mapping[str, str], port: int) -> list[Address]:
     """Where the kata's upstreams are: at a variable of its own, else at OPENAI_BASE_URL if it is an
-    LLM, else scripted, from `port` on. Raises `UsageError` when a model is not named."""
+    LLM, else scripted, from `port` on. Raises `UsageError` when it is not clear which model."""
     return [
         _address(upstream, environ, port + place)
         for place, upstream in enumerate(kata.contract.upstreams)
@@ -242,18 +252,37 @@ def _address(upstream: Upstream, environ: Mapping[str, str], port: int) -> Addre
     if own and upstream.url != _BASE_URL:
         return Address(upstream, own, own_key or _KEY, own_model or _MODEL, scripted=False)
     if upstream.kind == "llm" and (base := environ.get(_BASE_URL)):
-        model = own_model or environ.get(_OWN_MODEL)
         if urlsplit(base).scheme not in ("http", "https"):
             raise UsageError(f"{_BASE_URL} is {base!r}; it begins with http:// or https://")
-        if not model:
-            raise UsageError(
-                f"{_BASE_URL} is set, so set {_OWN_MODEL} too: the model to ask for; or unset "
-                f"{_BASE_URL} to practise with the scripted one"
-            )
-        key = own_key or environ.get(_API_KEY) or "none"
-        return Address(upstream, base.rstrip("/"), key, model, scripted=False)
+        base, key = base.rstrip("/"), own_key or environ.get(_API_KEY) or "none"
+        model = own_model or environ.get(_OWN_MODEL) or _only_model(base, key)
+        return Address(upstream, base, key, model, scripted=False)
     url = f"http://{HOST}:{port}{'/v1' if upstream.kind == 'llm' else ''}"
     return Address(upstream, url, _KEY, own_model or _MODEL, scripted=True)
+
+
+@functools.cache
+def _only_model(base: str, key: str) -> str:
+    """The one model for chats that an endpoint lists. Raises `UsageError` where that is not clear,
+    for it is the learner who pays."""
+    request = urllib.request.Request(f"{base}/models", headers={"Authorization": f"Bearer {key}"})
+    local = urlsplit(base).hostname in (HOST, "localhost")
+    proxies = [urllib.request.ProxyHandler({})] if local else []
+    try:
+        with urllib.request.build_opener(*proxies).open(request, timeout=_ANSWER_SECONDS) as reply:
+            names = [str(model["id"]) for model in json.load(reply)["data"]]
+    except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException) as error:
+        found = f"its list of models cannot be read ({error})"
+    else:
+        chats = [name for name in names if "embed" not in name.lower()]
+        if len(chats) == 1:
+            return chats[0]
+        more = ", ..." if len(chats) > _NAMED else ""
+        found = f"it serves {', '.join(chats[:_NAMED]) or 'no model'}{more}"
+    raise UsageError(
+        f"{_BASE_URL} is {base}, and {found}; set {_OWN_MODEL} to the model to ask for, or unset "
+        f"{_BASE_URL} to practise with the scripted one"
+    )
 
 
 def serve(kata: Kata, port: int, upstream_port: int, reload: bool) -> bool:
@@ -295,7 +324,8 @@ def serve(kata: Kata, port: int, upstream_port: int, reload: bool) -> bool:
         command = ["python", "-m", "uvicorn", declared.app or "", "--host", HOST,
                    "--port", str(port), "--timeout-graceful-shutdown", "1"]  # fmt: skip
         if reload:
-            command += ["--reload", "--reload-dir", str(kata.folder)]
+            _run_anew(command, kata.folder, env)
+            return True
         return _run(command, kata.folder, env)
 
 
@@ -323,7 +353,7 @@ def environment(
 def _say_place(place: Address, kata: Kata, must_answer: bool) -> None:
     name = place.upstream.name
     if not place.scripted:
-        screen.say(f"{name}: yours, at {place.url}")
+        screen.say(f"{name}: yours, {place.model} at {place.url}")
         screen.say("  For play: a verdict never comes from it.")
         return
     screen.say(f"{name}: scripted, at {place.url}")
@@ -331,8 +361,8 @@ def _say_place(place: Address, kata: Kata, must_answer: bool) -> None:
         return
     step = f"{screen.program()} upstream {kata.short_name}"
     if must_answer:
-        raise UsageError(f"{name} does not listen; start it in another terminal: {step}")
-    screen.say(f"  It does not listen yet. In another terminal: {step}")
+        raise UsageError(f"{name} does not listen; start it in another terminal:\n    {step}")
+    screen.say(f"  It does not listen yet. In another terminal:\n    {step}")
 
 
 def _answers(url: str) -> bool:
@@ -357,11 +387,7 @@ def _free(port: int) -> int:
 
 def _run(command: Sequence[str], folder: pathlib.Path, env: Mapping[str, str]) -> bool:
     """Runs a command in the kata's folder; the terminal is its own, so that it can be debugged."""
-    argv = [sys.executable if command[0] == "python" else command[0], *command[1:]]
-    try:
-        process = subprocess.Popen(argv, cwd=folder, env=dict(env))
-    except OSError as error:
-        raise UsageError(f"{command[0]} cannot be started: {error.strerror}") from None
+    process = _start(command, folder, env)
     try:
         code = process.wait()
     except KeyboardInterrupt:
@@ -372,13 +398,54 @@ def _run(command: Sequence[str], folder: pathlib.Path, env: Mapping[str, str]) -
     return code == 0
 
 
+def _run_anew(command: Sequence[str], folder: pathlib.Path, env: Mapping[str, str]) -> None:
+    """Runs a service until an interrupt, anew whenever a Python file of the folder was saved.
+
+    uvicorn's own reloader waits for ever for a service that blocks its event loop.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            before, process = _saved(folder), _start(command, folder, env)
+            told = False
+            try:
+                while _saved(folder) == before:
+                    if process.poll() is not None and not told:
+                        screen.say("It has ended; it starts anew when you save.")
+                        told = True
+                    time.sleep(_LOOK_SECONDS)
+            finally:
+                _end(process)
+            screen.say("Saved: it starts anew.")
+
+
+def _saved(folder: pathlib.Path) -> dict[pathlib.Path, int]:
+    """When each Python file was saved."""
+    times = {}
+    for path in folder.rglob("*.py"):
+        with contextlib.suppress(OSError):  # an editor may be about to replace it
+            times[path] = path.stat().st_mtime_ns
+    return times
+
+
+def _start(
+    command: Sequence[str], folder: pathlib.Path, env: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    argv = [sys.executable if command[0] == "python" else command[0], *command[1:]]
+    try:
+        return subprocess.Popen(argv, cwd=folder, env=dict(env))
+    except OSError as error:
+        raise UsageError(f"{command[0]} cannot be started: {error.strerror}") from None
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     """Ends a service and all that it has started."""
+    if process.poll() is not None:
+        return
     family = list(kernel.tree(process.pid))
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_PATIENCE)
-    # A service that blocks its event loop does not hear a polite word, nor does its reloader then.
+    # A service that blocks its event loop does not hear a polite word.
     for pid in family:
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)

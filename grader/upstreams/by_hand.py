@@ -200,6 +200,8 @@ class ByHand:
         self._server: ScriptedServer = server(port=port)
         self._server.on_call = self._came
         self._server.on_end = self._went
+        #: The script that is played.
+        self.now = ""
         self.switch("usual")
 
     @property
@@ -214,6 +216,7 @@ class ByHand:
         chosen = next((entry for entry in self.menu if entry.key == script.strip()), None)
         steps = parse_script(chosen.script if chosen else script, self._usual)
         self._server.script(*(steps or [self._usual]))
+        self.now = chosen.script if chosen else script.strip() or "usual"
         if chosen:
             return chosen.words
         return ", then ".join(map(_words, steps)) or "as usual"
