@@ -2,6 +2,7 @@
 
 import hashlib
 import pathlib
+import platform
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ nox.options.sessions = ["grade"]
 ROOT = pathlib.Path(__file__).parent
 LOCK = ROOT / "requirements.lock"
 RUNTIME_LOCK = ROOT / "grader" / "engines" / "runtime.lock"
+OLDEST_PYTHON = (3, 11)
 #: A stopped grader takes its containers down; it gets this many seconds before it is killed.
 PATIENCE = 20.0
 #: The folder of the environment's programs, once `env` has run.
@@ -25,6 +27,9 @@ PROGRAMS: list[str] = []
 @nox.session
 def env(session: nox.Session) -> None:
     """Make the one environment that the other sessions run in, from the lock file."""
+    if sys.version_info < OLDEST_PYTHON:
+        session.error(f"Python {platform.python_version()} is too old; install 3.11 or newer, "
+                      "then: python3.11 -m venv --clear .venv")  # fmt: skip
     PROGRAMS[:] = [session.bin]
     stamp = pathlib.Path(session.virtualenv.location) / "kata.stamp"
     wanted = hashlib.sha256(LOCK.read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -52,6 +53,15 @@ def test_json_through_nox() -> None:
 def test_the_doctor_agrees_that_nox_has_made_the_environment() -> None:
     done = nox("doctor")
     assert "as in requirements.lock" in done.stdout, done
+
+
+def test_an_older_python_is_told(tmp_path: pathlib.Path) -> None:
+    text = (ROOT / "noxfile.py").read_text("utf-8")
+    text = text.replace("OLDEST_PYTHON = (3, 11)", "OLDEST_PYTHON = (9, 0)")
+    (tmp_path / "noxfile.py").write_text(text)
+    done = nox("env", "-f", str(tmp_path / "noxfile.py"))
+    assert done.returncode == 1
+    assert "is too old; install 3.11 or newer" in done.stderr
 
 
 def test_interrupted() -> None:

@@ -23,7 +23,7 @@ import grader.cli
 from grader.catalog import Catalog, Kata
 from grader.engines import bubblewrap
 from grader.errors import CatalogError
-from grader.upstreams import Answer, FakeLLM
+from grader.upstreams import Answer, FakeLLM, FakeVendor
 from grader.verify import check_words
 from tests.commands import KATA, PATH, PLAIN, kata, solve
 from tests.conftest import ROOT
@@ -97,11 +97,10 @@ def two_ports() -> int:
                 return port
 
 
-def until(holds: Callable[[], bool], between: Callable[[], object] = lambda: None) -> None:
+def until(holds: Callable[[], bool]) -> None:
     give_up = time.monotonic() + SECONDS
     while not holds():
         assert time.monotonic() < give_up
-        between()
         time.sleep(0.1)
 
 
@@ -139,6 +138,7 @@ def test_upstreams_of_a_kata_are_switched_by_lines() -> None:
         it.tell("explode")
         it.hears('unknown step "explode"; known are')
         it.tell("help")
+        it.hears(r"\* 0  as usual\n")
         it.hears(r"  b  answers 400, whatever is asked\n")
         assert max(map(len, it.said.split("unknown step")[0].splitlines())) < 80
         it.tell("quit")
@@ -178,7 +178,7 @@ def test_upstreams_are_switched_by_keys_on_a_terminal() -> None:
         url = hears(r"PRIMARY_URL=(\S+)")
         hears("What primary does, from its next request on:")
         hears("  4  never answers")
-        hears("  q  quit")
+        hears("q: quit")
         for keys, told in (
             ("1", "primary: from now on answers 500"),
             ("\x1b[A2", "primary: from now on answers 429 with Retry-After: 60"),
@@ -187,7 +187,7 @@ def test_upstreams_are_switched_by_keys_on_a_terminal() -> None:
             ("3n", "The keys now switch primary."),
             ("s", "A script for primary"),
             ("418\n", "primary: from now on 418"),
-            ("?", "  q  quit"),
+            ("?", "q: quit"),
         ):
             os.write(ours, keys.encode())
             hears(told)
@@ -287,6 +287,15 @@ def served(toy: Kata) -> Iterator[tuple[Running, Kata, str]]:
         yield it, toy, url
 
 
+def test_a_service_that_blocks_starts_anew_on_change(served: tuple[Running, Kata, str]) -> None:
+    _, toy, url = served
+    until(lambda: "first" in word(url))
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.get(f"{url}/block", timeout=0.3)
+    (toy.folder / "adder.py").write_text(APP.replace("WORD", "second"))
+    until(lambda: "second" in word(url))
+
+
 def word(url: str) -> str:
     with contextlib.suppress(httpx.HTTPError):
         return httpx.get(url, timeout=2).text
@@ -294,13 +303,13 @@ def word(url: str) -> str:
 
 
 def test_the_service_starts_anew_on_change(served: tuple[Running, Kata, str]) -> None:
-    _, toy, url = served
+    it, toy, url = served
     until(lambda: "first" in word(url))
     assert "kata-" in word(url)
-    file = toy.folder / "adder.py"
-    # Again and again, for whoever polls may not have looked at the old one yet.
-    until(lambda: word(url) == "", lambda: file.write_text("no (python"))
-    until(lambda: "second" in word(url), lambda: file.write_text(APP.replace("WORD", "second")))
+    (toy.folder / "adder.py").write_text("no (python")
+    it.hears("It has ended; it starts anew when you save")
+    (toy.folder / "adder.py").write_text(APP.replace("WORD", "second"))
+    until(lambda: "second" in word(url))
 
 
 def test_nothing_is_left_of_a_service_that_blocks(served: tuple[Running, Kata, str]) -> None:
@@ -377,14 +386,32 @@ def test_a_katas_own_variables_win(llm: FakeLLM) -> None:
 
 @pytest.mark.parametrize(
     ("env", "told"),
-    [({"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}, "set OPENAI_MODEL too"),
+    [({"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}, "set OPENAI_MODEL to the model"),
      ({"OPENAI_BASE_URL": "127.0.0.1", "OPENAI_MODEL": "m"}, "begins with http://")],
 )  # fmt: skip
 def test_half_an_endpoint_of_ones_own_is_told(env: dict[str, str], told: str) -> None:
     clean = {"OPENAI_MODEL": "", "JUDGE_MODEL": ""}
     done = kata(ROOT, "serve", "judge-with-a-favourite", **{**clean, **env})
     assert done.returncode == 2
-    assert told in done.stderr
+    assert told in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("names", "told", "asked_for"),
+    [(["mine", "text-embedding"], "yours, mine at", {"mine"}),
+     (["a", "b"], "it serves a, b; set", set()), ([], "it serves no model; set", set())],
+    ids=str,
+)  # fmt: skip
+def test_the_only_model_need_not_be_named(
+    names: list[str], told: str, asked_for: set[str], vendor: FakeVendor
+) -> None:
+    answer = {"choices": [{"message": {"content": '{"reason": "So.", "verdict": "A"}'}}]}
+    vendor.route("GET /v1/models", {"data": [{"id": name} for name in names]})
+    vendor.route("POST /v1/chat/completions", answer)
+    env = {"OPENAI_BASE_URL": f"{vendor.url}/v1", "OPENAI_MODEL": "", "JUDGE_MODEL": ""}
+    done = kata(ROOT, "serve", "judge-with-a-favourite", **env)
+    assert told in " ".join(done.stderr.split())
+    assert {call.fields["model"] for call in vendor.calls if call.method == "POST"} == asked_for
 
 
 def test_a_model_of_ones_own_has_no_part_in_a_verdict(toy: Kata, llm: FakeLLM) -> None:

@@ -272,7 +272,8 @@ def _only_model(base: str, key: str) -> str:
         with urllib.request.build_opener(*proxies).open(request, timeout=_ANSWER_SECONDS) as reply:
             names = [str(model["id"]) for model in json.load(reply)["data"]]
     except (OSError, ValueError, LookupError, TypeError, http.client.HTTPException) as error:
-        found = f"its list of models cannot be read ({error})"
+        reason = getattr(error, "reason", error)
+        found = f"its list of models cannot be read ({reason})"
     else:
         chats = [name for name in names if "embed" not in name.lower()]
         if len(chats) == 1:

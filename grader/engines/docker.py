@@ -28,7 +28,7 @@ from grader.box.sandbox import MAX_INODES, SHARED_MEMORY_MB
 from grader.box.tasks import THREAD_LIMITS
 from grader.catalog import Limits
 from grader.engines import image
-from grader.engines.base import BOX_PORT, Channel, Fate, Progress
+from grader.engines.base import BOX_PORT, Channel, Fate, Progress, how_to_install
 from grader.engines.slot import Slot
 from grader.errors import EngineTrouble
 from grader.verdict import Usage
@@ -74,12 +74,14 @@ class DockerEngine:
         except _DOCKER_ERRORS as error:
             if "ermission denied" in str(error):
                 return (
-                    "the Docker socket is not yours; run: sudo usermod -aG docker $USER, then log "
-                    "in again"
+                    "the Docker socket is not yours; run: sudo usermod -aG docker $USER && newgrp "
+                    "docker"
                 )
+            if host := os.environ.get("DOCKER_HOST"):
+                return f"no Docker engine answers at DOCKER_HOST={host}; run: unset DOCKER_HOST"
             return f"no Docker engine answers; {_first_aid()}"
         if kind != "linux":
-            return "Docker runs Windows containers here; switch Docker Desktop to Linux containers"
+            return "Docker runs Windows containers here; run: docker desktop engine use linux"
         return None
 
     def prepare(self, progress: Progress) -> None:
@@ -310,13 +312,15 @@ class _Channel:
 
 def _first_aid() -> str:
     """The one step that starts a Docker engine here."""
-    if host := os.environ.get("DOCKER_HOST"):
-        return f"DOCKER_HOST is {host}: start the engine there, or unset DOCKER_HOST"
     if sys.platform != "linux":
-        there = shutil.which("docker") is not None
-        return "start Docker Desktop" if there else "install Docker Desktop"
+        if shutil.which("docker"):
+            return "run: docker desktop start"
+        mac = sys.platform == "darwin"
+        return (
+            f"run: {'brew install --cask docker' if mac else 'winget install Docker.DockerDesktop'}"
+        )
     if shutil.which("dockerd") is None:
-        return "install it as https://docs.docker.com/engine/install says"
+        return how_to_install("docker", apt_get="docker.io", dnf="moby-engine")
     if os.path.isdir("/run/systemd/system"):
         return "run: sudo systemctl start docker"
     return "run: sudo service docker start"
