@@ -30,7 +30,7 @@ from tests.conftest import ROOT
 from tests.test_catalog import edit
 
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
-SECONDS = 30.0
+SECONDS = 120.0
 pty = pytest.importorskip("pty")
 
 

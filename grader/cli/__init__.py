@@ -293,12 +293,13 @@ def upstream(name: str, port: int, scripts: tuple[str, ...]) -> None:
     epilog=examples(
         "kata serve flaky-provider     beside: kata upstream flaky-provider",
         "kata serve --no-reload        the kata of this folder, for a debugger",
+        "OPENAI_BASE_URL=http://127.0.0.1:11434/v1 kata serve egress-guard",
     )
 )
 @kata_here
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=practice.SERVICE_PORT,
-    help="[default: 8900]",
+    help="Of the service; 0: any that is free. [default: 8900]",
 )  # fmt: skip
 @click.option(
     "--upstream-port", type=click.IntRange(1, 65500), default=practice.UPSTREAM_PORT,
@@ -308,8 +309,8 @@ def upstream(name: str, port: int, scripts: tuple[str, ...]) -> None:
 def serve(name: str, port: int, upstream_port: int, no_reload: bool) -> None:
     """Start your service of KATA beside `kata upstream KATA`.
 
-    With OPENAI_BASE_URL and OPENAI_MODEL (and OPENAI_API_KEY) set, its LLM is the one there: for
-    play, never for a verdict.
+    With OPENAI_BASE_URL set (and OPENAI_MODEL and OPENAI_API_KEY, where needed), its LLM is the
+    one there: for play, never for a verdict.
     """
     done = practice.serve(find_catalog().get(name), port, upstream_port, not no_reload)
     sys.exit(PASSED if done else NOT_PASSED)
