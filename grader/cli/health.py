@@ -317,6 +317,7 @@ def _terminal() -> Iterator[Check]:
 def _colour() -> str:
     for reason, holds in (
         ("NO_COLOR is set", bool(os.environ.get("NO_COLOR"))),
+        ("KATA_PLAIN is set", bool(os.environ.get("KATA_PLAIN"))),
         ("TERM is dumb", os.environ.get("TERM", "") in ("dumb", "unknown")),
     ):
         if holds:

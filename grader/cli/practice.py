@@ -67,7 +67,7 @@ def run_upstreams(kata: Kata, port: int, scripts: Sequence[str]) -> None:
     read.
     """
     if not kata.contract.upstreams:
-        raise UsageError(f"{kata.short_name} calls nobody: it has no upstream to play with")
+        raise UsageError(f"{kata.short_name} calls nobody; its README says how to run it")
     stands, variables = [], []
     for place, declared in enumerate(kata.contract.upstreams):
         own = port + place if port else 0
@@ -324,6 +324,8 @@ def serve(kata: Kata, port: int, upstream_port: int, reload: bool) -> bool:
             screen.say(fill_in(declared.try_).strip("\n"))
         command = ["python", "-m", "uvicorn", declared.app or "", "--host", HOST,
                    "--port", str(port), "--timeout-graceful-shutdown", "1"]  # fmt: skip
+        if not screen.coloured():
+            command.append("--no-use-colors")
         if reload:
             _run_anew(command, kata.folder, env)
             return True
@@ -459,7 +461,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def run_visible_tests(kata: Kata, arguments: Sequence[str]) -> int:
     """Runs the kata's own tests by pytest, in its folder; returns pytest's exit code."""
     _needs("pytest")
-    command = [sys.executable, "-m", "pytest", "tests", *arguments]
+    colours = [] if screen.coloured() else ["--color=no"]
+    command = [sys.executable, "-m", "pytest", "tests", *colours, *arguments]
     interrupts: list[bool] = []
     # Ctrl-C is for pytest, and for the debugger in it.
     before = signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))

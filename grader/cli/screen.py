@@ -56,6 +56,11 @@ def say(text: str) -> None:
     _err.print(_wrapped(_plain(text), _err), soft_wrap=True)
 
 
+def coloured() -> bool:
+    """Whether a program that we start may use colours, too."""
+    return _err.is_terminal and not _err.no_color
+
+
 def program() -> str:
     """How the `kata` command is called from here: by its path, unless a shell finds it."""
     own = shutil.which("kata", path=sysconfig.get_path("scripts"))

@@ -62,7 +62,8 @@ class BubblewrapEngine:
         if attempt.wait() == 0:
             local.end(attempt)
             return None
-        return f"namespaces are refused here ({local.said(attempt)}); {_first_aid()}"
+        said = local.said(attempt).partition(", likely")[0]  # it guesses at what would mend it
+        return f"namespaces are refused here ({said}); {_first_aid()}"
 
     def prepare(self, progress: Progress) -> None:
         """Nothing to do: the sandboxes use this very Python."""
