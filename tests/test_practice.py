@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import shutil
 import signal
 import socket
@@ -170,13 +171,14 @@ def test_upstreams_are_switched_by_keys_on_a_terminal() -> None:
     def hears(pattern: str) -> str:
         nonlocal said
         while not (found := re.search(pattern, said)):
+            assert select.select([ours], [], [], SECONDS)[0], f"{pattern} is not in:\n{said}"
             said += os.read(ours, 4096).decode()
         said = said[found.end() :]
         return found[1] if found.groups() else found[0]
 
     try:
         url = hears(r"PRIMARY_URL=(\S+)")
-        hears("What primary does, from its next request on:")
+        hears(r"What primary does, from its next request on \(\*: now\):")
         hears("  4  never answers")
         hears("q: quit")
         for keys, told in (
