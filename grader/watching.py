@@ -1,0 +1,421 @@
+"""Grading while somebody works: what is graded when, and what has changed since the last time.
+
+It shows nothing itself: a view asks a `Watching` for its `sight` whenever it tells of a new one.
+"""
+
+import contextlib
+import dataclasses
+import enum
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import watchfiles
+
+from grader import grading
+from grader.catalog import Behaviour, Kata
+from grader.engines import local
+from grader.engines.base import Engine
+from grader.errors import GraderError, Stopped
+from grader.grading import KeptSlot, Task
+from grader.progress import Progress, State
+from grader.submission import IGNORED_FOLDERS, Submission, collect, is_left_behind
+from grader.verdict import BehaviourResult, Outcome, Verdict
+
+#: A save is told of once no other has followed for so long, or after so long in any case.
+_STEP_MS, _DEBOUNCE_MS = 20, 50
+#: So often the files are looked at as well: some file systems tell of no saves, and some get lost.
+_SCAN_MS = 500
+#: A submission that is refused may be half saved: that stays unsaid for so long.
+_SETTLE_SECONDS = 0.1
+#: A grading that is stopped ends by itself within this time, unless its slot is not warm yet.
+_END_SECONDS = 0.3
+#: Of what visible tests print, so much of the end is kept.
+_MAX_OUTPUT_BYTES = 200_000
+#: Of each editable file: when it was written last, in ns, and its size.
+_Stamps = Mapping[str, tuple[int, int]]
+
+
+class Phase(enum.StrEnum):
+    """What a `Watching` is doing."""
+
+    #: The kata's first grading is under way, and has no result yet: a slot is being made warm.
+    WARMING = "warming up"
+    GRADING = "grading"
+    WAITING = "waiting"
+
+
+class Change(enum.StrEnum):
+    """How a behaviour's outcome differs from that in the verdict before."""
+
+    NONE = ""
+    MENDED = "now holds"
+    BROKEN = "no longer holds"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One behaviour: its latest result, if any, and how that differs from the one before."""
+
+    behaviour: Behaviour
+    result: BehaviourResult | None = None
+    change: Change = Change.NONE
+    #: False as long as the grading under way has not come to it: the result is an older one.
+    current: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Sight:
+    """All there is to show, at one moment."""
+
+    kata: Kata
+    rows: Sequence[Row]
+    phase: Phase = Phase.WARMING
+    #: How many gradings have ended, and when the latest did.
+    ended: int = 0
+    at: datetime | None = None
+    #: The latest verdict, also while the next grading is under way.
+    verdict: Verdict | None = None
+    #: Why the latest grading came to no verdict: what is saved was refused, or there was trouble.
+    refusal: str | None = None
+    trouble: str | None = None
+    #: Whether something was saved that is graded only when somebody asks for it.
+    stale: bool = False
+
+    @property
+    def newest(self) -> BehaviourResult | None:
+        """The observation to show first: of what has just broken, else of the first that fails."""
+        failing = [row for row in self.rows if row.result and row.result.finding]
+        broken = [row for row in failing if row.change is Change.BROKEN]
+        return next((row.result for row in [*broken, *failing]), None)
+
+
+class Watching:
+    """Grades a kata at once, and again whenever one of its editable files is saved.
+
+    A save during a grading ends that grading, and the newer state is graded: what was saved last
+    always gets its verdict. `manual` leaves all but the first grading to `grade`. One slot stays
+    warm until `close`.
+    """
+
+    def __init__(
+        self, engine: Engine, kata: Kata, progress: Progress, *, manual: bool = False
+    ) -> None:
+        self.engine = engine
+        self.progress = progress
+        self.manual = manual
+        #: Called, from any thread, when there is a new `sight`, or a `defect`.
+        self.on_change: Callable[[], object] = lambda: None
+        #: What broke in here, if anything did.
+        self.defect: Exception | None = None
+        self._slot = KeptSlot(engine)
+        # Everything below changes only while this is held.
+        self._news = threading.Condition()
+        self._closing = False
+        #: Something may have been saved; it is to be graded even if it is nothing new.
+        self._saved = self._wanted = False
+        #: The state that is being graded, and what ends that grading.
+        self._under_way: str | None = None
+        self._stop = threading.Event()
+        #: The state that was graded last, with its files' stamps.
+        self._graded: tuple[str, _Stamps] | None = None
+        self._tests: VisibleTests | None = None
+        self._leave = threading.Event()
+        self.turn_to(kata)
+        self._worker = threading.Thread(target=self._work, name="grading")
+        self._worker.start()
+
+    @property
+    def sight(self) -> Sight:
+        return self._sight
+
+    @property
+    def kata(self) -> Kata:
+        return self._sight.kata
+
+    def turn_to(self, kata: Kata) -> None:
+        """Watches this kata from now on."""
+        with contextlib.suppress(GraderError):
+            # Parsed here: Python's parser does not bear several threads at once.
+            _ = kata.hidden_tests
+        with self._news:
+            self._sight = Sight(kata, _rows(kata, None))
+            self._leave.set()
+            self._leave = threading.Event()
+        self.grade()
+        # A thread for each kata: it waits in native code.
+        threading.Thread(target=self._look_out, args=(kata, self._leave), name="saves").start()
+        self.on_change()
+
+    def grade(self) -> None:
+        """Grades what is saved now, whether that is new or not."""
+        with self._news:
+            self._saved = self._wanted = True
+            self._stop.set()
+            self._news.notify()
+
+    def run_tests(self, columns: int) -> "VisibleTests":
+        """Starts the kata's visible tests."""
+        self._tests = VisibleTests(self.kata, columns)
+        return self._tests
+
+    def close(self) -> None:
+        """Ends the grading and the tests under way and takes the slot down. More calls are fine."""
+        with self._news:
+            self._closing = True
+            self._stop.set()
+            self._leave.set()
+            self._news.notify()
+        if self._tests is not None:
+            self._tests.end()
+        self._worker.join(_END_SECONDS)
+        if self._worker.is_alive():
+            self._slot.end()
+            self._worker.join()
+
+    # --- saves ------------------------------------------------------------------------------
+
+    def _look_out(self, kata: Kata, leave: threading.Event) -> None:
+        try:
+            for _ in saves(kata, leave):
+                self._look(kata)
+        except Exception as error:
+            self._break(error)
+
+    def _look(self, kata: Kata) -> None:
+        """Something may have been saved: wakes the worker, and ends a grading that is outdated."""
+        with self._news:
+            if kata is not self.kata:
+                return
+            under_way, stop = self._under_way, self._stop
+            if not self.manual:
+                self._saved = True
+                self._news.notify()
+        if self.manual and under_way is None:
+            self._show(kata, stale=self._graded not in (None, _Saved.read(kata).mark))
+        elif not self.manual and under_way not in (None, _Saved.read(kata).key):
+            stop.set()
+
+    # --- gradings ---------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """All gradings in one thread: some sandboxes end with the thread that has made them."""
+        try:
+            while self._wait():
+                self._turn()
+        except Exception as error:
+            if not self._closing:
+                self._break(error)
+        finally:
+            self._slot.end()
+
+    def _wait(self) -> bool:
+        """Waits for a save; False when all ends."""
+        with self._news:
+            self._news.wait_for(lambda: self._closing or self._saved)
+            return not self._closing
+
+    def _turn(self) -> None:
+        """Grades what is saved now, if that is new or was asked for."""
+        with self._news:
+            kata, stop = self.kata, threading.Event()
+            self._saved, self._stop = False, stop
+        state = _Saved.read(kata)
+        if isinstance(state.submission, str):
+            time.sleep(_SETTLE_SECONDS)
+            state = _Saved.read(kata)
+        with self._news:
+            if self._closing or (self._graded == state.mark and not self._wanted):
+                return
+            self._wanted, self._under_way, newer = False, state.key, self._saved
+        stopped = False
+        try:
+            # Who has told of a save before now has not seen what it would outdate.
+            if newer and _Saved.read(kata).key != state.key:
+                raise Stopped(kata.name)
+            self._grade(kata, state, stop)
+        except Stopped:
+            stopped = True
+        except (GraderError, OSError) as error:
+            self._finish(kata, trouble=str(error))
+        now = _Saved.read(kata)
+        with self._news:
+            self._under_way = None
+            # Saved again meanwhile, with nothing new in it: that has its verdict, too.
+            self._graded = None if stopped else (state.key, now.stamps)
+        if self.manual and not stopped and now.key != state.key:
+            self._show(kata, stale=True)
+
+    def _grade(self, kata: Kata, state: "_Saved", stop: threading.Event) -> None:
+        before = self._sight.verdict if self.kata is kata else None
+        phase = Phase.WARMING if before is None else Phase.GRADING
+        self._show(kata, phase=phase, rows=_rows(kata, before), refusal=None, trouble=None,
+                   stale=False)  # fmt: skip
+        if isinstance(state.submission, str):
+            self.progress.add(grading.refused(kata, self.engine, state.submission))
+            self._finish(kata, refusal=state.submission)
+            return
+
+        def on_result(_: Task, result: BehaviourResult) -> None:
+            if not stop.is_set():
+                rows = _updated(self._sight.rows, result, before)
+                self._show(kata, phase=Phase.GRADING, rows=rows)
+
+        task = Task(kata, state.submission, grading.new_seed())
+        verdict = self._slot.grade(task, on_result, stop=stop)
+        # A starter that nobody has touched is no attempt.
+        if state.submission.hash != kata.contract.starter:
+            self.progress.add(verdict)
+        rows = _rows(kata, None)
+        for result in verdict.behaviours:
+            rows = _updated(rows, result, before)
+        self._finish(kata, rows=rows, verdict=verdict)
+
+    def _finish(self, kata: Kata, **changed: Any) -> None:
+        ended = self._sight.ended + 1
+        self._show(kata, phase=Phase.WAITING, ended=ended, at=datetime.now(), **changed)
+
+    def _show(self, kata: Kata, **changed: Any) -> None:
+        with self._news:
+            if kata is not self.kata:
+                return
+            self._sight = dataclasses.replace(self._sight, **changed)
+        self.on_change()
+
+    def _break(self, error: Exception) -> None:
+        self.defect = error
+        self.on_change()
+
+
+def _rows(kata: Kata, verdict: Verdict | None) -> list[Row]:
+    """A kata's behaviours with their results in an older verdict."""
+    results = {result.id: result for result in verdict.behaviours} if verdict else {}
+    return [Row(behaviour, results.get(behaviour.id)) for behaviour in kata.behaviours]
+
+
+def _updated(rows: Sequence[Row], result: BehaviourResult, before: Verdict | None) -> list[Row]:
+    """The rows with a new result in its place."""
+    change = Change.NONE
+    for old in before.behaviours if before else ():
+        if old.id == result.id and Outcome.TROUBLE not in (old.outcome, result.outcome):
+            if result.passed and not old.passed:
+                change = Change.MENDED
+            elif old.passed and not result.passed:
+                change = Change.BROKEN
+    return [
+        Row(row.behaviour, result, change, current=True) if row.behaviour.id == result.id else row
+        for row in rows
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Saved:
+    """What a learner has saved, at one moment."""
+
+    #: Or why it is refused.
+    submission: Submission | str
+    #: The same for the same content.
+    key: str
+    stamps: _Stamps
+
+    @property
+    def mark(self) -> tuple[str, _Stamps]:
+        """Changes with every save, even of what was there before."""
+        return self.key, self.stamps
+
+    @classmethod
+    def read(cls, kata: Kata) -> "_Saved":
+        stamps = _stamps(kata)
+        try:
+            submission = collect(kata, kata.folder)
+        except GraderError as error:
+            return cls(str(error), str(error), stamps)
+        return cls(submission, submission.hash, stamps)
+
+
+def saves(kata: Kata, leave: threading.Event) -> Iterator[None]:
+    """Yields soon after each save of an editable file, and once more then, until `leave`."""
+    seen, again = _stamps(kata), False
+    for told in _events(kata, leave):
+        now = _stamps(kata)
+        if told or again or now != seen:
+            yield
+        # Once more when all is quiet: stamps are coarse, and an event may have been lost.
+        again, seen = told or now != seen, now
+
+
+def _events(kata: Kata, leave: threading.Event) -> Iterator[bool]:
+    """Whether the system has told of a change, or has not for a while."""
+    folder = os.path.realpath(kata.folder)
+
+    def matters(_: watchfiles.Change, path: str) -> bool:
+        return kata.is_editable(pathlib.Path(os.path.relpath(path, folder)).as_posix())
+
+    # Where it has no more watches to give, or there is no folder now, looking has to do.
+    with contextlib.suppress(OSError, RuntimeError):
+        for changes in watchfiles.watch(
+            folder, watch_filter=matters, step=_STEP_MS, debounce=_DEBOUNCE_MS,
+            rust_timeout=_SCAN_MS, yield_on_timeout=True, stop_event=leave,
+        ):  # fmt: skip
+            yield bool(changes)
+    while not leave.wait(_SCAN_MS / 1000):
+        yield False
+
+
+def _stamps(kata: Kata) -> _Stamps:
+    stamps = {}
+    for parent, folders, names in os.walk(kata.folder):
+        folders[:] = [name for name in folders if name not in IGNORED_FOLDERS]
+        for path in (pathlib.Path(parent, name) for name in names if not is_left_behind(name)):
+            inside = path.relative_to(kata.folder).as_posix()
+            with contextlib.suppress(OSError):
+                if kata.is_editable(inside):
+                    status = path.stat()
+                    stamps[inside] = status.st_mtime_ns, status.st_size
+    return stamps
+
+
+def next_kata(kata: Kata, katas: Sequence[Kata], progress: Progress) -> Kata:
+    """The next on the path that has not passed; where all have, just the next."""
+    place = [each.name for each in katas].index(kata.name) + 1
+    others = [*katas[place:], *katas[:place]]
+    left = [each for each in others[:-1] if progress.of(each).state is not State.PASSED]
+    return next(iter([*left, *others]))
+
+
+class VisibleTests:
+    """One run of a kata's visible tests: by the learner, with all the learner's rights."""
+
+    def __init__(self, kata: Kata, columns: int) -> None:
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the run
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pytest", "tests", "-p", "no:cacheprovider"],
+            cwd=kata.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "COLUMNS": str(columns), "PYTHONDONTWRITEBYTECODE": "1"},
+            start_new_session=True,
+        )
+
+    def wait(self) -> str:
+        """What it has printed, once it has ended."""
+        self._process.wait()
+        size = self._output.seek(0, os.SEEK_END)
+        self._output.seek(max(size - _MAX_OUTPUT_BYTES, 0))
+        return self._output.read().decode("utf-8", "replace")
+
+    def end(self) -> None:
+        """Ends it, with all that it has started."""
+        if self._process.poll() is None:
+            if os.name == "posix":
+                local.end(self._process)
+            else:
+                self._process.kill()
