@@ -13,11 +13,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
-
-import watchfiles
 
 from grader import grading
 from grader.catalog import Behaviour, Kata
@@ -26,21 +24,19 @@ from grader.engines.base import Engine
 from grader.errors import GraderError, Stopped
 from grader.grading import KeptSlot, Task
 from grader.progress import Progress, State
-from grader.submission import IGNORED_FOLDERS, Submission, collect, is_left_behind
+from grader.submission import Submission, collect
 from grader.verdict import BehaviourResult, Outcome, Verdict
 
 #: A save is told of once no other has followed for so long, or after so long in any case.
 _STEP_MS, _DEBOUNCE_MS = 20, 50
 #: So often the files are looked at as well: some file systems tell of no saves, and some get lost.
 _SCAN_MS = 500
-#: A submission that is refused may be half saved: that stays unsaid for so long.
+#: A submission that is refused may be half saved: it is looked at again after so long.
 _SETTLE_SECONDS = 0.1
 #: A grading that is stopped ends by itself within this time, unless its slot is not warm yet.
 _END_SECONDS = 0.3
 #: Of what visible tests print, so much of the end is kept.
 _MAX_OUTPUT_BYTES = 200_000
-#: Of each editable file: when it was written last, in ns, and its size.
-_Stamps = Mapping[str, tuple[int, int]]
 
 
 class Phase(enum.StrEnum):
@@ -90,8 +86,17 @@ class Sight:
     stale: bool = False
 
     @property
+    def passed(self) -> bool:
+        """Whether what was graded last has passed."""
+        if self.verdict is None or self.refusal is not None or self.trouble is not None:
+            return False
+        return self.verdict.outcome is Outcome.PASSED
+
+    @property
     def newest(self) -> BehaviourResult | None:
         """The observation to show first: of what has just broken, else of the first that fails."""
+        if self.refusal is not None or self.trouble is not None:
+            return None
         failing = [row for row in self.rows if row.result and row.result.finding]
         broken = [row for row in failing if row.change is Change.BROKEN]
         return next((row.result for row in [*broken, *failing]), None)
@@ -102,7 +107,7 @@ class Watching:
 
     A save during a grading ends that grading, and the newer state is graded: what was saved last
     always gets its verdict. `manual` leaves all but the first grading to `grade`. One slot stays
-    warm until `close`.
+    warm from `start` to `close`.
     """
 
     def __init__(
@@ -116,21 +121,21 @@ class Watching:
         #: What broke in here, if anything did.
         self.defect: Exception | None = None
         self._slot = KeptSlot(engine)
+        self._worker = threading.Thread(target=self._work, name="grading")
+        self._tests: VisibleTests | None = None
         # Everything below changes only while this is held.
         self._news = threading.Condition()
+        self._sight = Sight(kata, _rows(kata))
         self._closing = False
-        #: Something may have been saved; it is to be graded even if it is nothing new.
-        self._saved = self._wanted = False
-        #: The state that is being graded, and what ends that grading.
-        self._under_way: str | None = None
+        #: What is saved now, and whether that is still to be graded.
+        self._saved: _Saved | None = None
+        self._wanted = False
+        #: What was graded last, or is being graded now.
+        self._graded: _Saved | None = None
+        self._under_way = False
+        #: Ends the grading under way, and the look-out for the kata's saves.
         self._stop = threading.Event()
-        #: The state that was graded last, with its files' stamps.
-        self._graded: tuple[str, _Stamps] | None = None
-        self._tests: VisibleTests | None = None
         self._leave = threading.Event()
-        self.turn_to(kata)
-        self._worker = threading.Thread(target=self._work, name="grading")
-        self._worker.start()
 
     @property
     def sight(self) -> Sight:
@@ -140,26 +145,28 @@ class Watching:
     def kata(self) -> Kata:
         return self._sight.kata
 
+    def start(self) -> None:
+        self._worker.start()
+        self.turn_to(self.kata)
+
     def turn_to(self, kata: Kata) -> None:
         """Watches this kata from now on."""
         with contextlib.suppress(GraderError):
             # Parsed here: Python's parser does not bear several threads at once.
             _ = kata.hidden_tests
         with self._news:
-            self._sight = Sight(kata, _rows(kata, None))
+            self._sight = Sight(kata, _rows(kata))
             self._leave.set()
-            self._leave = threading.Event()
+            self._leave = leave = threading.Event()
         self.grade()
         # A thread for each kata: it waits in native code.
-        threading.Thread(target=self._look_out, args=(kata, self._leave), name="saves").start()
+        threading.Thread(target=self._look_out, args=(kata, leave), name="saves").start()
         self.on_change()
 
     def grade(self) -> None:
         """Grades what is saved now, whether that is new or not."""
-        with self._news:
-            self._saved = self._wanted = True
-            self._stop.set()
-            self._news.notify()
+        kata = self.kata
+        self._take(kata, _Saved.read(kata), asked=True)
 
     def run_tests(self, columns: int) -> "VisibleTests":
         """Starts the kata's visible tests."""
@@ -175,92 +182,67 @@ class Watching:
             self._news.notify()
         if self._tests is not None:
             self._tests.end()
-        self._worker.join(_END_SECONDS)
+        if self._worker.is_alive():
+            self._worker.join(_END_SECONDS)
         if self._worker.is_alive():
             self._slot.end()
             self._worker.join()
 
-    # --- saves ------------------------------------------------------------------------------
-
     def _look_out(self, kata: Kata, leave: threading.Event) -> None:
         try:
-            for _ in saves(kata, leave):
-                self._look(kata)
+            for _ in _moments(kata.folder, leave):
+                self._take(kata, _Saved.read(kata))
         except Exception as error:
             self._break(error)
 
-    def _look(self, kata: Kata) -> None:
-        """Something may have been saved: wakes the worker, and ends a grading that is outdated."""
+    def _take(self, kata: Kata, saved: "_Saved", *, asked: bool = False) -> None:
+        """Has it graded, if it is new or was asked for; an outdated grading is ended."""
         with self._news:
-            if kata is not self.kata:
+            if kata is not self.kata or (saved == self._saved and not asked):
                 return
-            under_way, stop = self._under_way, self._stop
-            if not self.manual:
-                self._saved = True
-                self._news.notify()
-        if self.manual and under_way is None:
-            self._show(kata, stale=self._graded not in (None, _Saved.read(kata).mark))
-        elif not self.manual and under_way not in (None, _Saved.read(kata).key):
-            stop.set()
+            self._saved = saved
+            known = self._graded is not None and self._graded.key == saved.key
+            if asked or not self.manual:
+                # What is saved again while it is being graded has its verdict soon.
+                if asked or not (known and self._under_way and not self._stop.is_set()):
+                    self._wanted = True
+                    self._stop.set()
+                    self._news.notify()
+                return
+        self._show(kata, stale=not known)
 
-    # --- gradings ---------------------------------------------------------------------------
+    # All gradings are done in one thread: some sandboxes end with the thread that has made them.
 
     def _work(self) -> None:
-        """All gradings in one thread: some sandboxes end with the thread that has made them."""
         try:
-            while self._wait():
-                self._turn()
+            while turn := self._next():
+                with contextlib.suppress(Stopped):
+                    self._grade(*turn)
         except Exception as error:
             if not self._closing:
                 self._break(error)
         finally:
             self._slot.end()
 
-    def _wait(self) -> bool:
-        """Waits for a save; False when all ends."""
+    def _next(self) -> "tuple[Sight, _Saved, threading.Event] | None":
+        """Waits for what is to be graded next; None when all ends."""
         with self._news:
-            self._news.wait_for(lambda: self._closing or self._saved)
-            return not self._closing
+            self._under_way = False
+            self._news.wait_for(lambda: self._closing or self._wanted)
+            if self._closing or self._saved is None:
+                return None
+            self._wanted, self._under_way = False, True
+            self._graded, self._stop = self._saved, threading.Event()
+            return self._sight, self._graded, self._stop
 
-    def _turn(self) -> None:
-        """Grades what is saved now, if that is new or was asked for."""
-        with self._news:
-            kata, stop = self.kata, threading.Event()
-            self._saved, self._stop = False, stop
-        state = _Saved.read(kata)
-        if isinstance(state.submission, str):
-            time.sleep(_SETTLE_SECONDS)
-            state = _Saved.read(kata)
-        with self._news:
-            if self._closing or (self._graded == state.mark and not self._wanted):
-                return
-            self._wanted, self._under_way, newer = False, state.key, self._saved
-        stopped = False
-        try:
-            # Who has told of a save before now has not seen what it would outdate.
-            if newer and _Saved.read(kata).key != state.key:
-                raise Stopped(kata.name)
-            self._grade(kata, state, stop)
-        except Stopped:
-            stopped = True
-        except (GraderError, OSError) as error:
-            self._finish(kata, trouble=str(error))
-        now = _Saved.read(kata)
-        with self._news:
-            self._under_way = None
-            # Saved again meanwhile, with nothing new in it: that has its verdict, too.
-            self._graded = None if stopped else (state.key, now.stamps)
-        if self.manual and not stopped and now.key != state.key:
-            self._show(kata, stale=True)
-
-    def _grade(self, kata: Kata, state: "_Saved", stop: threading.Event) -> None:
-        before = self._sight.verdict if self.kata is kata else None
+    def _grade(self, sight: Sight, saved: "_Saved", stop: threading.Event) -> None:
+        kata, before = sight.kata, sight.verdict
         phase = Phase.WARMING if before is None else Phase.GRADING
         self._show(kata, phase=phase, rows=_rows(kata, before), refusal=None, trouble=None,
                    stale=False)  # fmt: skip
-        if isinstance(state.submission, str):
-            self.progress.add(grading.refused(kata, self.engine, state.submission))
-            self._finish(kata, refusal=state.submission)
+        if isinstance(saved.submission, str):
+            self.progress.add(grading.refused(kata, self.engine, saved.submission))
+            self._finish(kata, refusal=saved.submission)
             return
 
         def on_result(_: Task, result: BehaviourResult) -> None:
@@ -268,12 +250,18 @@ class Watching:
                 rows = _updated(self._sight.rows, result, before)
                 self._show(kata, phase=Phase.GRADING, rows=rows)
 
-        task = Task(kata, state.submission, grading.new_seed())
-        verdict = self._slot.grade(task, on_result, stop=stop)
+        task = Task(kata, saved.submission, grading.new_seed())
+        try:
+            verdict = self._slot.grade(task, on_result, stop=stop)
+        except Stopped:
+            raise
+        except (GraderError, OSError) as error:
+            self._finish(kata, trouble=str(error))
+            return
         # A starter that nobody has touched is no attempt.
-        if state.submission.hash != kata.contract.starter:
+        if saved.key != kata.contract.starter:
             self.progress.add(verdict)
-        rows = _rows(kata, None)
+        rows = _rows(kata)
         for result in verdict.behaviours:
             rows = _updated(rows, result, before)
         self._finish(kata, rows=rows, verdict=verdict)
@@ -294,7 +282,7 @@ class Watching:
         self.on_change()
 
 
-def _rows(kata: Kata, verdict: Verdict | None) -> list[Row]:
+def _rows(kata: Kata, verdict: Verdict | None = None) -> list[Row]:
     """A kata's behaviours with their results in an older verdict."""
     results = {result.id: result for result in verdict.behaviours} if verdict else {}
     return [Row(behaviour, results.get(behaviour.id)) for behaviour in kata.behaviours]
@@ -317,69 +305,41 @@ def _updated(rows: Sequence[Row], result: BehaviourResult, before: Verdict | Non
 
 @dataclasses.dataclass(frozen=True)
 class _Saved:
-    """What a learner has saved, at one moment."""
+    """What a learner has saved, at one moment; equal as long as nobody saves again."""
 
-    #: Or why it is refused.
-    submission: Submission | str
     #: The same for the same content.
     key: str
-    stamps: _Stamps
-
-    @property
-    def mark(self) -> tuple[str, _Stamps]:
-        """Changes with every save, even of what was there before."""
-        return self.key, self.stamps
+    #: When a file was written last, in ns.
+    written: int
+    #: Or why it is refused.
+    submission: Submission | str = dataclasses.field(compare=False)
 
     @classmethod
-    def read(cls, kata: Kata) -> "_Saved":
-        stamps = _stamps(kata)
+    def read(cls, kata: Kata, *, again: bool = True) -> "_Saved":
         try:
             submission = collect(kata, kata.folder)
-        except GraderError as error:
-            return cls(str(error), str(error), stamps)
-        return cls(submission, submission.hash, stamps)
+            written = max((kata.folder / name).stat().st_mtime_ns for name in submission.files)
+        except (GraderError, OSError) as error:
+            if again:
+                time.sleep(_SETTLE_SECONDS)
+                return cls.read(kata, again=False)
+            return cls(str(error), 0, str(error))
+        return cls(submission.hash, written, submission)
 
 
-def saves(kata: Kata, leave: threading.Event) -> Iterator[None]:
-    """Yields soon after each save of an editable file, and once more then, until `leave`."""
-    seen, again = _stamps(kata), False
-    for told in _events(kata, leave):
-        now = _stamps(kata)
-        if told or again or now != seen:
-            yield
-        # Once more when all is quiet: stamps are coarse, and an event may have been lost.
-        again, seen = told or now != seen, now
+def _moments(folder: pathlib.Path, leave: threading.Event) -> Iterator[object]:
+    """Yields soon after each change below a folder, and twice a second besides, until `leave`."""
+    # Only here: it takes time to import.
+    import watchfiles
 
-
-def _events(kata: Kata, leave: threading.Event) -> Iterator[bool]:
-    """Whether the system has told of a change, or has not for a while."""
-    folder = os.path.realpath(kata.folder)
-
-    def matters(_: watchfiles.Change, path: str) -> bool:
-        return kata.is_editable(pathlib.Path(os.path.relpath(path, folder)).as_posix())
-
-    # Where it has no more watches to give, or there is no folder now, looking has to do.
+    # Where the system has no more watches to give, or there is no folder now, looking has to do.
     with contextlib.suppress(OSError, RuntimeError):
-        for changes in watchfiles.watch(
-            folder, watch_filter=matters, step=_STEP_MS, debounce=_DEBOUNCE_MS,
+        yield from watchfiles.watch(
+            folder, watch_filter=None, step=_STEP_MS, debounce=_DEBOUNCE_MS,
             rust_timeout=_SCAN_MS, yield_on_timeout=True, stop_event=leave,
-        ):  # fmt: skip
-            yield bool(changes)
+        )  # fmt: skip
     while not leave.wait(_SCAN_MS / 1000):
-        yield False
-
-
-def _stamps(kata: Kata) -> _Stamps:
-    stamps = {}
-    for parent, folders, names in os.walk(kata.folder):
-        folders[:] = [name for name in folders if name not in IGNORED_FOLDERS]
-        for path in (pathlib.Path(parent, name) for name in names if not is_left_behind(name)):
-            inside = path.relative_to(kata.folder).as_posix()
-            with contextlib.suppress(OSError):
-                if kata.is_editable(inside):
-                    status = path.stat()
-                    stamps[inside] = status.st_mtime_ns, status.st_size
-    return stamps
+        yield None
 
 
 def next_kata(kata: Kata, katas: Sequence[Kata], progress: Progress) -> Kata:

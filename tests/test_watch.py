@@ -52,6 +52,7 @@ def watching(engine: Engine, kata: Kata, *, manual: bool = False) -> Iterator[Wa
     progress = Progress(kata.folder.parents[2])
     watched = Watching(engine, kata, progress, manual=manual)
     try:
+        watched.start()
         yield watched
     finally:
         watched.close()

@@ -26,7 +26,6 @@ from grader.cli import screen
 from grader.cli.watch import KEYS, end_now, put_starter_back
 from grader.errors import GraderError
 from grader.progress import Progress
-from grader.verdict import Outcome
 from grader.watching import Change, Row, Sight, VisibleTests, Watching, next_kata
 
 #: An interrupted view ends within less, unless its terminal takes no more output.
@@ -253,7 +252,7 @@ def _told(sight: Sight, row: Row | None) -> RenderableType:
     if row is not None:
         heading = Text(f"{row.behaviour.id}: {row.behaviour.sentence}")
         return Group(heading, "", screen.details(row.result)) if row.result else heading
-    if sight.verdict is not None and sight.verdict.outcome is Outcome.PASSED:
+    if sight.passed:
         return Text(screen.solved(sight.kata))
     return Text("o opens the README: the story, the job, what must hold.")
 
@@ -302,7 +301,7 @@ class TestRun(Page):
         self.post_message(self.Ended(self._tests.wait()))
 
     def on_test_run_ended(self, ended: Ended) -> None:
-        self.query_one("#text", Static).update(Text(screen.plain(ended.text)))
+        self.query_one("#text", Static).update(screen.output(ended.text))
         self.query_one("#page").scroll_end(animate=False)
 
     def on_unmount(self) -> None:

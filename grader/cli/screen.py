@@ -13,7 +13,6 @@ import sys
 import sysconfig
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import rich.box
 from rich.console import Console
@@ -29,9 +28,7 @@ from grader.mutants import Tried, killed
 from grader.progress import Record, State
 from grader.verdict import BehaviourResult, Cause, Outcome, Verdict
 from grader.verify import Cell
-
-if TYPE_CHECKING:
-    from grader.watching import Sight, Watching
+from grader.watching import Phase, Sight, Watching
 
 #: For tables and texts; lines of our own words are never longer than the second.
 _MAX_WIDTH, _LINE_WIDTH = 100, 80
@@ -68,7 +65,7 @@ def columns() -> int:
 
 def say(text: str) -> None:
     """A line of chatter."""
-    _err.print(_wrapped(plain(text), _err), soft_wrap=True)
+    _err.print(_wrapped(_plain(text), _err), soft_wrap=True)
 
 
 def program() -> str:
@@ -87,7 +84,7 @@ def waiting(what: str) -> Iterator[Callable[[str], None]]:
         yield say
         return
     with _err.status(what) as status:
-        yield lambda text: status.update(plain(text))
+        yield lambda text: status.update(_plain(text))
 
 
 @contextlib.contextmanager
@@ -100,7 +97,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
                MofNCompleteColumn(), TextColumn("{task.fields[latest]}"))  # fmt: skip
     with Progress(*columns, console=_err, transient=True) as bar:
         task = bar.add_task(what, total=total, latest="")
-        yield lambda text: bar.update(task, advance=1, latest=plain(text))
+        yield lambda text: bar.update(task, advance=1, latest=_plain(text))
 
 
 def print_verdict(verdict: Verdict, *, titles_only: bool) -> None:
@@ -142,7 +139,7 @@ def _print_row(result: BehaviourResult | None, sentence: str) -> None:
     row = Table.grid(padding=(0, 1))
     row.add_column(width=SIGN_WIDTH)
     row.add_column()
-    row.add_row(sign(result), Text(plain(sentence)))
+    row.add_row(sign(result), Text(_plain(sentence)))
     _out.print(Padding(row, (0, 0, 0, 1)))
 
 
@@ -168,11 +165,11 @@ def details(result: BehaviourResult) -> Table:
     if result.finding is not None:
         for name in ("given", "observed", "expected"):
             if text := getattr(result.finding, name):
-                table.add_row(name, Text(plain(text)))
+                table.add_row(name, Text(_plain(text)))
     return table
 
 
-def watched(watching: "Watching") -> str:
+def watched(watching: Watching) -> str:
     """What is watched, and how."""
     kata, engine = watching.kata, watching.engine
     words = [f"{kata.contract.title} ({kata.short_name})", kata.level_name,
@@ -182,17 +179,17 @@ def watched(watching: "Watching") -> str:
     return ", ".join(words)
 
 
-def status(sight: "Sight") -> str:
+def status(sight: Sight) -> str:
     """How the grading that is under way goes, or how the latest went."""
     done = sum(row.current for row in sight.rows)
-    if sight.phase == "warming up":
+    if sight.phase is Phase.WARMING:
         return "making ready for the first grading"
-    if sight.phase == "grading":
+    if sight.phase is Phase.GRADING:
         return f"grading: {done} of {len(sight.rows)} behaviours tried"
     if sight.refusal is not None:
-        return plain(f"refused: {sight.refusal}; nothing was run")
+        return _plain(f"refused: {sight.refusal}; nothing was run")
     if sight.trouble is not None:
-        return plain(f"the grader's trouble, not yours: {sight.trouble}")
+        return _plain(f"the grader's trouble, not yours: {sight.trouble}")
     words = []
     if sight.verdict is not None and sight.at is not None:
         verdict = sight.verdict
@@ -200,6 +197,8 @@ def status(sight: "Sight") -> str:
         words = [f"{held} of {len(verdict.behaviours)} behaviours hold",
                  f"{verdict.points} of {verdict.points_possible} points",
                  f"{verdict.seconds:.1f} s, at {sight.at:%H:%M:%S}"]  # fmt: skip
+        if verdict.outcome is Outcome.TROUBLE:
+            words.append("part of it the grader's trouble, not yours: g grades again")
     return ", ".join(words) + ("; saved since: g grades it" if sight.stale else "")
 
 
@@ -209,12 +208,12 @@ def solved(kata: Kata) -> str:
             f"{program()} solution {kata.short_name}")  # fmt: skip
 
 
-def print_watched(watching: "Watching") -> None:
+def print_watched(watching: Watching) -> None:
     """The heading of a watched kata."""
     _line(watched(watching), "bold")
 
 
-def print_sight(sight: "Sight") -> None:
+def print_sight(sight: Sight) -> None:
     """Where a watched kata is now, and the newest observation."""
     _out.print()
     if sight.refusal is None and sight.trouble is None:
@@ -224,15 +223,19 @@ def print_sight(sight: "Sight") -> None:
         if sight.newest is not None:
             _line(f"  {sight.newest.id}", "bold")
             _print_details(sight.newest)
-    passed = sight.verdict is not None and sight.verdict.outcome is Outcome.PASSED
-    _line(status(sight), "bold green" if passed else "bold")
-    if passed:
+    _line(status(sight), "bold green" if sight.passed else "bold")
+    if sight.passed:
         _line(solved(sight.kata))
 
 
 def print_output(text: str) -> None:
     """What a program has printed."""
-    _out.print(Text(plain(text)), soft_wrap=True)
+    _out.print(output(text), soft_wrap=True)
+
+
+def output(text: str) -> Text:
+    """The same as text for a screen."""
+    return Text(_plain(text))
 
 
 def print_next_step(verdict: Verdict, kata: Kata, suggestion: Kata | None) -> None:
@@ -371,7 +374,7 @@ def print_solution(kata: Kata, diff: str) -> None:
     _out.print()
     styles = {"-": "red", "+": "green", "@": "cyan", "d": "bold"}
     for line in diff.splitlines():
-        text = Text(plain(line.expandtabs(4)), styles.get(line[:1], ""))
+        text = Text(_plain(line.expandtabs(4)), styles.get(line[:1], ""))
         _out.print(text, soft_wrap=True)
 
 
@@ -401,7 +404,7 @@ def print_markdown(text: str) -> None:
 def print_paths(paths: Iterable[pathlib.Path]) -> None:
     """What was written, one path a line, for the eye and for other programs."""
     for path in paths:
-        _out.print(plain(str(path)), soft_wrap=True)
+        _out.print(_plain(str(path)), soft_wrap=True)
 
 
 def print_checks(rows: Sequence[tuple[str, bool, str]]) -> None:
@@ -483,7 +486,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _line(text: str, style: str = "") -> None:
-    _out.print(Text(_wrapped(plain(text), _out), style), soft_wrap=True)
+    _out.print(Text(_wrapped(_plain(text), _out), style), soft_wrap=True)
 
 
 def _wrapped(text: str, console: Console) -> str:
@@ -496,7 +499,7 @@ def _wrapped(text: str, console: Console) -> str:
     )  # fmt: skip
 
 
-def plain(text: str) -> str:
+def _plain(text: str) -> str:
     """A text without control characters, in what the terminal's encoding can show."""
     text = "".join(c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text)
     encoding = _out.encoding

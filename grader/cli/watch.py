@@ -33,8 +33,9 @@ def run(engine: Engine, catalog: Catalog, kata: Kata, *, manual: bool, plain: bo
     """Watches until the learner quits. Raises `KeyboardInterrupt` when it is interrupted."""
     progress = Progress(catalog.root)
     watching = Watching(engine, kata, progress, manual=manual)
-    threading.Thread(target=_end_with_terminal, args=(watching,), daemon=True).start()
     try:
+        watching.start()
+        threading.Thread(target=_end_with_terminal, args=(watching,), daemon=True).start()
         if plain or not _fits_full_screen():
             _Lines(watching, catalog).run()
         else:
@@ -97,7 +98,7 @@ class _Lines:
     def __init__(self, watching: Watching, catalog: Catalog) -> None:
         self._watching = watching
         self._catalog = catalog
-        #: What was typed; None when there is something new to see, "" at the end of a terminal.
+        #: What was typed; None when there is something new to see.
         self._news = queue.SimpleQueue[str | None]()
         self._shown: tuple[str, int] | None = None
         self._told: tuple[str, Phase, bool] | None = None
@@ -106,10 +107,10 @@ class _Lines:
     def run(self) -> None:
         self._watching.on_change = lambda: self._news.put(None)
         screen.print_watched(self._watching)
-        if keyboard := _keyboard():
+        keyboard = _keyboard()
+        if keyboard is not None:
             threading.Thread(target=self._listen, args=(keyboard,), daemon=True).start()
-            screen.say("keys, each with Enter: "
-                       + ", ".join(f"{key} {word}" for key, word in KEYS.items()))  # fmt: skip
+            _say_keys()
         while self._watching.defect is None:
             self._show()
             # Where a wait cannot be interrupted, it ends soon.
@@ -131,7 +132,10 @@ class _Lines:
 
     def _listen(self, keyboard: int) -> None:
         for line in _lines(keyboard):
-            self._news.put(line.strip().lower() or " ")
+            self._news.put(line.strip().lower())
+        if os.isatty(keyboard):
+            # Ctrl-D, say; a pipe or file just has no more keys.
+            self._news.put("q")
 
     def _obey(self, key: str) -> bool:
         """Does what a key asks for; False to quit."""
@@ -166,7 +170,14 @@ class _Lines:
                 screen.say(str(error))
         elif key == "g":
             watching.grade()
+        elif key not in KEYS:
+            _say_keys()
         return True
+
+
+def _say_keys() -> None:
+    keys = ", ".join(f"{key} {word}" for key, word in KEYS.items())
+    screen.say(f"keys, each with Enter: {keys}")
 
 
 def _keyboard() -> int | None:
