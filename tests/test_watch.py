@@ -37,7 +37,7 @@ KATA = [sys.executable, "-c", "import grader.cli; grader.cli.main()"]
 WRONG = RIGHT.replace("return a + b", "return a - b")
 BROKEN = "def add(a, b:\n"
 HANGS = "import time; time.sleep(1000)"
-PATIENCE = int(os.environ.get("WATCH_PATIENCE", "60"))
+PATIENCE = 60
 
 
 @pytest.fixture
@@ -120,12 +120,12 @@ def test_a_save_ends_the_grading_of_what_was_there_before(bubblewrap: Engine, to
         assert sees(watched, passed).ended == 1
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.01, 0.1])
+@pytest.mark.parametrize("pause", [0.0, 0.02])
 def test_of_many_saves_the_last_is_never_lost(bubblewrap: Engine, toy: Kata, pause: float) -> None:
     with watching(bubblewrap, toy) as watched:
         sees(watched, failed)
         before = offspring(os.getpid())
-        for last, judged in ((RIGHT, passed), (BROKEN, failed), (RIGHT, passed)):
+        for last, judged in ((RIGHT, passed), (BROKEN, failed)):
             for number in range(99):
                 save(toy, BROKEN if number % 2 else f"{RIGHT}# {number}\n")
                 time.sleep(pause)
@@ -141,6 +141,7 @@ def test_a_slow_save_is_not_taken_for_a_missing_file(bubblewrap: Engine, toy: Ka
         (toy.folder / "adder.py").unlink()
         refused = sees(watched, lambda sight: sight.refusal is not None)
         assert "adder.py is missing" in (refused.refusal or "")
+        assert refused.newest is None
         save(toy, RIGHT)
         assert sees(watched, passed).refusal is None
 
@@ -284,7 +285,7 @@ def in_full_screen(
         asyncio.run(run(watched))
 
 
-@pytest.mark.parametrize("size", [(60, 16), (80, 24), (200, 60)], ids=str)
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)], ids=str)
 def test_the_full_screen_shows_it_all(bubblewrap: Engine, toy: Kata, size: tuple[int, int]) -> None:
     async def session(app: FullScreen, pilot: Pilot[None]) -> None:
         text = await sees_words(
@@ -454,12 +455,11 @@ def terminal(
 
 
 @pytest.mark.parametrize(
-    ("end", "code"),
-    [(b"q\n", 0), (b"\x03", 130), (signal.SIGINT, 130), (signal.SIGTERM, 130),
-     (signal.SIGHUP, 130)],
-    ids=["q", "Ctrl-C", "SIGINT", "SIGTERM", "SIGHUP"],
+    ("when", "end", "code"),
+    [("waiting", b"q\n", 0), ("waiting", b"\x03", 130), ("grading", b"\x03", 130),
+     ("grading", signal.SIGTERM, 130), ("starting", signal.SIGINT, 130)],
+    ids=["q", "Ctrl-C", "Ctrl-C while grading", "SIGTERM while grading", "SIGINT at once"],
 )  # fmt: skip
-@pytest.mark.parametrize("when", ["waiting", "grading", "starting"])
 @pytest.mark.parametrize("view", ["full screen", "lines"])
 def test_it_ends_cleanly(
     terminal: Callable[..., Terminal], toy: Kata, view: str, when: str,
@@ -486,8 +486,9 @@ def test_it_ends_cleanly(
     assert b"Traceback" not in kata.raw
 
 
-@pytest.mark.parametrize("owned", [True, False], ids=["with SIGHUP", "without SIGHUP"])
-@pytest.mark.parametrize("view", ["full screen", "lines"])
+@pytest.mark.parametrize(
+    ("view", "owned"), [("full screen", True), ("full screen", False), ("lines", True)]
+)
 def test_a_closed_terminal_ends_it(
     terminal: Callable[..., Terminal], view: str, owned: bool
 ) -> None:
@@ -512,20 +513,28 @@ def test_saves_reach_a_real_terminal(terminal: Callable[..., Terminal], toy: Kat
 
 @pytest.mark.parametrize(
     ("columns", "lines", "env"),
-    [(50, 24, {}), (80, 12, {}), (80, 24, {"TERM": "dumb"}), (80, 24, {"KATA_PLAIN": "1"})],
+    [(40, 24, {}), (80, 12, {}), (80, 24, {"TERM": "dumb"}), (80, 24, {"KATA_PLAIN": "1"})],
     ids=["narrow", "low", "dumb", "plain"],
 )
 def test_where_a_full_screen_would_not_do(
-    terminal: Callable[..., Terminal], toy: Kata, columns: int, lines: int, env: dict[str, str]
+    terminal: Callable[..., Terminal], columns: int, lines: int, env: dict[str, str]
 ) -> None:
     kata = terminal(columns, lines, **env)
-    kata.sees("q quit", "0 of 3 behaviours hold")
+    kata.sees("q quit")
     assert FULL_SCREEN not in kata.raw
+    # Ctrl-D
+    kata.press(b"\x04")
+    assert kata.code() == 0
+
+
+def test_keys_in_lines(terminal: Callable[..., Terminal], toy: Kata) -> None:
+    kata = terminal(80, 24, "--plain")
+    kata.sees("q quit", "0 of 3 behaviours hold")
     save(toy, RIGHT)
     kata.sees("Two numbers are added. (now holds)", "3 of 3 behaviours hold")
     for key, words in {
-        "h": "Count.", "l": "adder", "t": "1 failed", "o": "A till was off by one.",
-        "r": "r again puts the starter back", "x": "x", "n": "The adder",
+        "h": "Count.", "l": "adder", "t": "1 passed", "o": "A till was off by one.",
+        "r": "r again puts the starter back", "x": "q quit", "n": "The adder",
     }.items():  # fmt: skip
         kata.press(f"{key}\n".encode())
         kata.sees(words)

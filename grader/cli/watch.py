@@ -123,11 +123,14 @@ class _Lines:
         """What is new since the last time."""
         sight = self._watching.sight
         told = sight.kata.name, sight.phase, sight.stale
-        if sight.ended and self._shown != (sight.kata.name, sight.ended):
+        if sight.phase is not Phase.WAITING:
+            if told != self._told:
+                screen.say(sight.phase)
+        elif self._shown != (sight.kata.name, sight.ended):
             self._shown = sight.kata.name, sight.ended
             screen.print_sight(sight)
-        elif told != self._told and (sight.stale or sight.phase is not Phase.WAITING):
-            screen.say("saved; g grades it" if sight.stale else sight.phase)
+        elif told != self._told and sight.stale:
+            screen.say("saved; g grades it")
         self._told = told
 
     def _listen(self, keyboard: int) -> None:
