@@ -230,6 +230,7 @@ def test_turning_to_another_kata(bubblewrap: Engine, toy: Kata) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_memory_stays(bubblewrap: Engine, toy: Kata) -> None:
     """Of the grader, and of its judge and zygote: after 500 gradings at most a tenth more."""
 

@@ -57,8 +57,7 @@ class FullScreen(App[None]):
 
     CSS = """
     Screen, ModalScreen { background: $background; }
-    #kata, #status, #title { height: auto; padding: 0 1; }
-    .keys { height: auto; }
+    #kata, #status, #title, .keys { height: auto; padding: 0 1; }
     #kata, #title { text-style: bold; }
     #body { height: 1fr; }
     #behaviours { height: auto; max-height: 60%; margin: 1 0; padding: 0 1; }
@@ -103,7 +102,7 @@ class FullScreen(App[None]):
             with VerticalScroll(id="observation", can_focus=False):
                 yield Static(id="details")
         yield Static(id="status")
-        yield _keys(**KEYS)
+        yield _keys(**KEYS, **{"↑↓": "move"})
 
     def on_mount(self) -> None:
         # The terminal's own colours, and nothing that moves.
