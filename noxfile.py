@@ -56,6 +56,12 @@ def draw_map(session: nox.Session) -> None:
 
 
 @nox.session(python=False, requires=["env"])
+def watch(session: nox.Session) -> None:
+    """Grade a kata whenever you save one of its files: the next one, or `-- KATA`."""
+    run("kata", "watch", *session.posargs)
+
+
+@nox.session(python=False, requires=["env"])
 def verify(session: nox.Session) -> None:
     """Prove that the katas accept right answers and reject wrong ones; `-- KATA…` for some."""
     run("kata", "verify", *session.posargs)

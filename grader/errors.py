@@ -27,5 +27,11 @@ class EngineTrouble(GraderError):
     """An engine cannot do its work, or broke while doing it. Never the learner's failure."""
 
 
+class Stopped(GraderError):
+    """A grading was asked to end before its verdict."""
+
+    exit_code = 130
+
+
 class WireError(GraderError):
     """Bytes that are not a message, or a value that is not plain data."""

@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import dataclasses
+import queue
 import secrets
 import threading
 import time
@@ -12,12 +13,14 @@ from typing import Any
 from grader import __version__
 from grader.catalog import Behaviour, Kata
 from grader.engines.base import Box, Engine, Slot
-from grader.errors import EngineTrouble, GraderError
+from grader.errors import EngineTrouble, GraderError, Stopped
 from grader.judge.job import Job
-from grader.submission import IGNORED_FOLDERS, Submission, hash_files
+from grader.submission import IGNORED_FOLDERS, Submission, hash_files, is_left_behind
 from grader.verdict import BehaviourResult, Cause, Finding, Outcome, Usage, Verdict
 
 _SAMPLE_SECONDS = 0.25
+#: A grading that may be stopped looks so often whether it is to stop.
+_STOP_SECONDS = 0.02
 #: The judge ends by itself within its limits; so much later it counts as gone.
 _BACKSTOP_SECONDS = 15.0
 #: A judge tells so soon of a box that was lost while it was in use.
@@ -61,8 +64,9 @@ def fixed_files(kata: Kata) -> dict[str, bytes]:
     """The kata's own files that lie beside a submission in the box: data, but no tests or texts."""
     files = {}
     for path in sorted(kata.folder.rglob("*")):
-        name = path.relative_to(kata.folder).as_posix()
-        left_out = IGNORED_FOLDERS.intersection(path.relative_to(kata.folder).parts)
+        inside = path.relative_to(kata.folder)
+        name = inside.as_posix()
+        left_out = IGNORED_FOLDERS.intersection(inside.parts) or is_left_behind(path.name)
         aside = name in ("kata.toml", "README.md") or name.startswith("tests/")
         if path.is_file() and not left_out and not aside and not kata.is_editable(name):
             files[name] = path.read_bytes()
@@ -95,11 +99,17 @@ def boxes(task: Task, slot: Slot, slots: int = 1) -> contextlib.AbstractContextM
 
 
 def grade(
-    task: Task, engine: Engine, slot: Slot, on_result: OnResult | None = None, slots: int = 1
+    task: Task,
+    engine: Engine,
+    slot: Slot,
+    on_result: OnResult | None = None,
+    slots: int = 1,
+    stop: threading.Event | None = None,
 ) -> Verdict:
     """Grades once. Raises `EngineTrouble` when judge or box cannot do their work.
 
-    The more slots are at work at once, the fewer behaviours are tried side by side in each.
+    The more slots are at work at once, the fewer behaviours are tried side by side in each. Once
+    `stop` is set, the grading ends with `Stopped`, and the slot is ready for the next.
     """
     kata, started = task.kata, time.monotonic()
     slot.tell({"warm": kata.contract.preload})
@@ -107,7 +117,7 @@ def grade(
         slot.tell(job_for(task, box).as_message())
         watch = _Watch(kata, box)
         reports = []
-        for report in _reports(slot, watch, started):
+        for report in _reports(slot, watch, started, stop):
             reports.append(report)
             if on_result:
                 for behaviour in task.behaviours:
@@ -118,6 +128,8 @@ def grade(
             _result(behaviour, [r for r in reports if r["behaviour"] == behaviour.id], watch)
             for behaviour in task.behaviours
         )
+    if stop is not None and stop.is_set():
+        raise Stopped(f"{kata.name}: the grading was stopped; there is no verdict")
     declared = {behaviour.id for behaviour in task.behaviours}
     if unknown := {report["behaviour"] for report in reports} - declared:
         raise EngineTrouble(f"{kata.name}: the judge told of unknown behaviours: {unknown}")
@@ -167,6 +179,49 @@ def refused(kata: Kata, engine: Engine, reason: str) -> Verdict:
     )
 
 
+class KeptSlot:
+    """A slot for many gradings, one after the other. A sick one is replaced."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._stack = contextlib.ExitStack()
+        self._slot: Slot | None = None
+        self._ended = False
+
+    def grade(
+        self,
+        task: Task,
+        on_result: OnResult | None = None,
+        slots: int = 1,
+        stop: threading.Event | None = None,
+    ) -> Verdict:
+        """As `grade`. Trouble is tried again, the engine's on a new slot, before it is told."""
+        for attempt in range(1, _TRIES + 1):
+            try:
+                slot = self._slot or self._stack.enter_context(self._engine.slot())
+                if self._ended:
+                    raise EngineTrouble("the grading was ended with its slot")
+                self._slot = slot
+                verdict = grade(task, self._engine, slot, on_result, slots, stop)
+                if verdict.outcome is not Outcome.TROUBLE or attempt == _TRIES:
+                    return verdict
+            except EngineTrouble:
+                self._close()
+                if attempt == _TRIES or self._ended:
+                    raise
+        raise AssertionError("not reached")
+
+    def end(self) -> None:
+        """Takes the slot down, for good; a grading on it, in another thread, ends in trouble."""
+        self._ended = True
+        self._close()
+
+    def _close(self) -> None:
+        self._slot = None
+        with contextlib.suppress(EngineTrouble, OSError):
+            self._stack.close()
+
+
 def grade_all(
     engine: Engine, tasks: Iterable[Task], jobs: int, on_result: OnResult | None = None
 ) -> Iterator[tuple[Task, Verdict | GraderError]]:
@@ -174,36 +229,25 @@ def grade_all(
 
     Trouble of the engine's is tried again on a new slot, then yielded in the verdict's place.
     """
-    own = threading.local()
-    slots = contextlib.ExitStack()
-    ending = threading.Event()
-
-    def work(task: Task) -> tuple[Task, Verdict | GraderError]:
-        for attempt in range(1, _TRIES + 1):
-            try:
-                if getattr(own, "slot", None) is None:
-                    own.stack = contextlib.ExitStack()
-                    own.slot = own.stack.enter_context(engine.slot())
-                    slots.callback(own.stack.close)
-                verdict = grade(task, engine, own.slot, on_result, workers)
-                if verdict.outcome is not Outcome.TROUBLE or attempt == _TRIES:
-                    return task, verdict
-            except EngineTrouble as error:
-                with contextlib.suppress(EngineTrouble, OSError):
-                    if getattr(own, "slot", None) is not None:
-                        own.stack.close()
-                own.slot = None
-                if attempt == _TRIES or ending.is_set():
-                    return task, error
-            except GraderError as error:
-                return task, error
-        raise AssertionError("not reached")
-
     waiting = list(tasks)
     for task in waiting:
         # Read and parsed once, and here: Python's parser does not bear several threads at once.
         _ = task.kata.hidden_tests
     workers = max(1, min(jobs, len(waiting)))
+    slots = [KeptSlot(engine) for _ in range(workers)]
+    free = queue.SimpleQueue[KeptSlot]()
+    for slot in slots:
+        free.put(slot)
+
+    def work(task: Task) -> tuple[Task, Verdict | GraderError]:
+        slot = free.get()
+        try:
+            return task, slot.grade(task, on_result, workers)
+        except GraderError as error:
+            return task, error
+        finally:
+            free.put(slot)
+
     pool = concurrent.futures.ThreadPoolExecutor(workers)
     try:
         futures = [pool.submit(work, task) for task in waiting]
@@ -211,9 +255,9 @@ def grade_all(
             yield future.result()
     finally:
         # After Ctrl-C the slots go first: that ends the gradings which still run, for good.
-        ending.set()
         pool.shutdown(wait=False, cancel_futures=True)
-        slots.close()
+        for slot in slots:
+            slot.end()
         pool.shutdown(wait=True)
 
 
@@ -275,15 +319,21 @@ def _known(reduce: Callable[[list[Any]], Any], values: Iterable[Any]) -> Any:
     return reduce(known) if known else None
 
 
-def _reports(slot: Slot, watch: _Watch, started: float) -> Iterator[dict[str, Any]]:
+def _reports(
+    slot: Slot, watch: _Watch, started: float, stop: threading.Event | None
+) -> Iterator[dict[str, Any]]:
     """The judge's messages until it is done, with a look at the box in between."""
+    patience = _SAMPLE_SECONDS if stop is None else _STOP_SECONDS
     give_up = started + watch.wall_seconds + _BACKSTOP_SECONDS
     lost_at = None
-    begun = False
+    begun = stopping = False
     while True:
+        if stop is not None and stop.is_set() and not stopping:
+            slot.tell({"stop": True})
+            stopping = True
         watch.sample_if_due()
         try:
-            report = slot.hear(_SAMPLE_SECONDS)
+            report = slot.hear(patience)
         except TimeoutError:
             now = time.monotonic()
             if now > give_up:

@@ -20,7 +20,10 @@ IGNORED_FOLDERS = frozenset(
     {"__pycache__", ".git", ".venv", ".nox", ".pytest_cache", ".mypy_cache", ".ruff_cache",
      ".ipynb_checkpoints", ".idea", ".vscode"}
 )  # fmt: skip
-_IGNORED_FILES = frozenset({".DS_Store", "Thumbs.db"})
+#: What systems, tools and editors (vim, Emacs, JetBrains') keep beside the files that one edits.
+_LEFT_BEHIND = re.compile(
+    r"\.DS_Store|Thumbs\.db|.*\.pyc|\..*\.sw[a-z]|4913|.*~|\.#.*|#.*#|.*___jb_(tmp|old)___"
+)
 #: Names that some operating system cannot hold, so that a submission means the same everywhere.
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*[<>:\"|?*\\].*|.*[ .]")
 
@@ -78,7 +81,7 @@ def _walk(folder: pathlib.Path) -> Iterable[tuple[str, bytes]]:
                 if entry.name not in IGNORED_FOLDERS:
                     waiting.append(path)
                 continue
-            if entry.name in _IGNORED_FILES or entry.name.endswith(".pyc"):
+            if is_left_behind(entry.name):
                 continue
             content = _read(path, name)
             count, total = count + 1, total + len(content)
@@ -89,6 +92,11 @@ def _walk(folder: pathlib.Path) -> Iterable[tuple[str, bytes]]:
                     f"{folder} holds more than {MAX_BYTES // 1024**2} MB (at {name})"
                 )
             yield name, content
+
+
+def is_left_behind(name: str) -> bool:
+    """Whether a file of this name is never part of a submission or a kata."""
+    return _LEFT_BEHIND.fullmatch(name) is not None
 
 
 def _entries(folder: pathlib.Path, root: pathlib.Path) -> list[os.DirEntry[str]]:

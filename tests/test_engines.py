@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -14,8 +15,8 @@ from grader import grading, judge, wire
 from grader.catalog import Kata, Limits
 from grader.engines import choose, docker, process
 from grader.engines.base import Engine
-from grader.errors import EngineTrouble, UsageError
-from grader.grading import Task, grade, grade_all
+from grader.errors import EngineTrouble, Stopped, UsageError
+from grader.grading import KeptSlot, Task, grade, grade_all
 from grader.judge.box import Box
 from grader.submission import Submission
 from grader.verdict import Cause, Outcome, Verdict
@@ -57,6 +58,22 @@ def test_one_slot_grades_many_submissions_apart(engine: Engine, toy: Kata) -> No
              for n in range(4)]  # fmt: skip
     outcomes = {task.label: v.outcome for task, v in grade_all(engine, tasks, jobs=1)}  # type: ignore[union-attr]
     assert outcomes == {"0": "passed", "1": "failed", "2": "passed", "3": "failed"}
+
+
+def test_a_stopped_grading_leaves_its_slot_ready(engine: Engine, toy: Kata) -> None:
+    patient = with_limits(toy, behaviour_seconds=60, wall_seconds=120, cpu_seconds=60)
+    hangs = Task(patient, Submission({"adder.py": b"import time; time.sleep(1000)"}), 3)
+    slot = KeptSlot(engine)
+    try:
+        for seconds in (1.0, 0.1, 0.0):
+            stop = threading.Event()
+            threading.Timer(seconds, stop.set).start()
+            with pytest.raises(Stopped):
+                slot.grade(hangs, stop=stop)
+            verdict = slot.grade(Task(patient, Submission({"adder.py": RIGHT.encode()}), 3))
+            assert verdict.outcome is Outcome.PASSED, verdict.behaviours
+    finally:
+        slot.end()
 
 
 CRASHES = {

@@ -83,7 +83,7 @@ def test_every_session_says_what_it_is_for() -> None:
     listed = subprocess.run(
         [str(NOX), "-l"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
     ).stdout
-    for session in ("env", "grade", "map", "verify", "doctor", "tests", "lint", "lock"):
+    for session in ("env", "grade", "watch", "map", "verify", "doctor", "tests", "lint", "lock"):
         assert f" {session} -> " in listed
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from grader.catalog import Kata
 from grader.errors import RefusedSubmission, UsageError
+from grader.grading import fixed_files
 from grader.submission import MAX_BYTES, MAX_FILES, collect, hash_files, is_changed
 
 
@@ -70,6 +71,15 @@ def test_a_link_that_stays_inside_is_read(toy: Kata) -> None:
 def test_a_dangling_link(toy: Kata) -> None:
     (toy.folder / "dangling.py").symlink_to("nowhere.py")
     assert "dangling.py" in refusal(toy, toy.folder)
+
+
+def test_what_editors_leave_behind(toy: Kata) -> None:
+    before = collect(toy, toy.folder).hash, fixed_files(toy)
+    (toy.folder / ".#adder.py").symlink_to("somebody@somewhere.123:456")
+    (toy.folder / "more").mkdir()
+    for name in (".adder.py.swp", "adder.py~", "#adder.py#", "4913", "more/a.py___jb_tmp___"):
+        (toy.folder / name).write_text("")
+    assert (collect(toy, toy.folder).hash, fixed_files(toy)) == before
 
 
 def test_a_link_loop(toy: Kata) -> None:

@@ -20,6 +20,7 @@ from grader.cli.arguments import (
     find_catalog,
     kata_here,
     kata_names,
+    suggested_kata,
 )
 from grader.engines import ENGINES, choose
 from grader.engines.base import Engine
@@ -49,6 +50,7 @@ _jobs = click.option(
         "kata list            which katas there are, and where you are",
         "kata show            the story and the job of the kata to go on with",
         "kata grade           judge what you have changed",
+        "kata watch           judge it at each save",
         "kata hint            stuck: one step further each time",
         "kata grade --help    examples for this command, as for each",
     ),
@@ -152,6 +154,36 @@ def grade(
         if len(graded) > 1:
             screen.print_summary(graded)
     sys.exit(_exit_code(done))
+
+
+@kata.command(
+    "watch",
+    epilog=examples(
+        "kata watch                   the kata to go on with",
+        "kata watch flaky-provider    another one",
+        "kata watch --manual          grades only when you press g",
+        "kata watch | tee log         in lines",
+    ),
+)
+@suggested_kata
+@_engine
+@click.option("--manual", is_flag=True, help="Grade again only when told to, by the key g.")
+@click.option("--plain", is_flag=True, help="Lines, and keys with Enter, for any terminal.")
+def watch_kata(name: str | None, engine_name: str, manual: bool, plain: bool) -> None:
+    """Grade KATA now, and again whenever you save one of its files.
+
+    Without a name: the kata to go on with. Keys at the bottom lead to hints, the next kata, the
+    list, the visible tests, the README; q quits.
+    """
+    # Only here: its libraries take time to import.
+    from grader.cli import watch
+
+    catalog = find_catalog()
+    if not catalog.katas:
+        raise UsageError(f"there are no katas in {catalog.root}")
+    suggestion = Progress(catalog.root).suggestion(catalog.katas) or catalog.katas[0]
+    chosen = catalog.get(name) if name else suggestion
+    watch.run(_choose_engine(engine_name), catalog, chosen, manual=manual, plain=plain)
 
 
 kata.add_command(learner.hint)

@@ -29,6 +29,7 @@ from grader.mutants import Tried, killed
 from grader.progress import Record, State
 from grader.verdict import BehaviourResult, Cause, Outcome, Verdict
 from grader.verify import Cell
+from grader.watching import Phase, Sight, Watching
 
 #: For tables and texts; lines of our own words are never longer than the second.
 _MAX_WIDTH, _LINE_WIDTH = 100, 80
@@ -48,7 +49,19 @@ _out = _console(stderr=False)
 _err = _console(stderr=True)
 _unicode = not _words_only and "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
 _box = None if _words_only else rich.box.SIMPLE if _unicode else rich.box.ASCII2
-_YES, _NOTE, _NO = ("✓", "!", "✗") if _unicode else ("ok", "--", "NO")
+_YES, _NOTE, _NO, _OPEN = ("✓", "!", "✗", "·") if _unicode else ("ok", "--", "NO", "..")
+SIGN_WIDTH = len(_NO)
+
+
+def can_draw() -> bool:
+    """Whether the terminal takes more than lines, as far as its name and encoding tell."""
+    known = os.name == "nt" or os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+    return known and _unicode
+
+
+def columns() -> int:
+    """How wide a text may be."""
+    return _out.width
 
 
 def say(text: str) -> None:
@@ -123,28 +136,116 @@ def print_verdict(verdict: Verdict, *, titles_only: bool) -> None:
 
 
 def print_behaviour(result: BehaviourResult, titles_only: bool) -> None:
-    sign, style = (_YES, "green") if result.passed else (_NO, "red")
+    _print_row(result, result.sentence)
+    if not titles_only:
+        _print_details(result)
+
+
+def _print_row(result: BehaviourResult | None, sentence: str) -> None:
     row = Table.grid(padding=(0, 1))
-    row.add_column(width=len(_NO))
+    row.add_column(width=SIGN_WIDTH)
     row.add_column()
-    row.add_row(Text(sign, style), Text(_plain(result.sentence)))
+    row.add_row(sign(result), Text(_plain(sentence)))
     _out.print(Padding(row, (0, 0, 0, 1)))
-    if result.passed or titles_only:
-        return
-    details = Table.grid(padding=(0, 2))
-    details.add_column(width=8, style="dim")
-    details.add_column()
+
+
+def _print_details(result: BehaviourResult) -> None:
+    if not result.passed:
+        _out.print(Padding(details(result), (0, 0, 0, 4)))
+
+
+def sign(result: BehaviourResult | None) -> Text:
+    """Whether a behaviour holds, in a sign; None is one that was not tried yet."""
+    if result is None:
+        return Text(_OPEN)
+    return Text(_YES, "green") if result.passed else Text(_NO, "red")
+
+
+def details(result: BehaviourResult) -> Table:
+    """Why a behaviour did not pass."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(width=8, style="dim")
+    table.add_column()
     if result.cause not in (Cause.FAILED, None):
-        details.add_row("cause", Text(str(result.cause), "yellow"))
+        table.add_row("cause", Text(str(result.cause), "yellow"))
     if result.finding is not None:
         for name in ("given", "observed", "expected"):
             if text := getattr(result.finding, name):
-                details.add_row(name, Text(_plain(text)))
+                table.add_row(name, Text(_plain(text)))
         if result.finding.timeline:
-            details.add_row("timeline", Text(_plain("\n".join(result.finding.timeline))))
+            table.add_row("timeline", Text(_plain("\n".join(result.finding.timeline))))
     if result.cause not in (Cause.REFUSED, Cause.TROUBLE):
-        details.add_row("matters", Text(_plain(result.why)))
-    _out.print(Padding(details, (0, 0, 0, 4)))
+        table.add_row("matters", Text(_plain(result.why)))
+    return table
+
+
+def watched(watching: Watching) -> str:
+    """What is watched, and how."""
+    kata, engine = watching.kata, watching.engine
+    words = [f"{kata.contract.title} ({kata.short_name})", kata.level_name,
+             f"{kata.contract.minutes} minutes", f"engine {engine.name}"]  # fmt: skip
+    if not engine.isolated:
+        words.append("NOT ISOLATED: the code runs with all the rights of this user")
+    return ", ".join(words)
+
+
+def status(sight: Sight) -> str:
+    """How the grading that is under way goes, or how the latest went."""
+    done = sum(row.current for row in sight.rows)
+    if sight.phase is Phase.WARMING:
+        return "making ready for the first grading"
+    if sight.phase is Phase.GRADING:
+        return f"grading: {done} of {len(sight.rows)} behaviours tried"
+    if sight.refusal is not None:
+        return _plain(f"refused: {sight.refusal}; nothing was run")
+    if sight.trouble is not None:
+        return _plain(f"the grader's trouble, not yours: {sight.trouble}")
+    words = []
+    if sight.verdict is not None and sight.at is not None:
+        verdict = sight.verdict
+        held = sum(result.passed for result in verdict.behaviours)
+        words = [f"{held} of {len(verdict.behaviours)} behaviours hold",
+                 f"{verdict.points} of {verdict.points_possible} points",
+                 f"{verdict.seconds:.1f} s, at {sight.at:%H:%M:%S}"]  # fmt: skip
+        if verdict.outcome is Outcome.TROUBLE:
+            words.append("part of it the grader's trouble, not yours: g grades again")
+    return ", ".join(words) + ("; saved since: g grades it" if sight.stale else "")
+
+
+def solved(kata: Kata) -> str:
+    """What can follow a pass."""
+    return ("Solved. n goes on. The walkthrough, and your code beside the reference: "
+            f"{program()} solution {kata.short_name}")  # fmt: skip
+
+
+def print_watched(watching: Watching) -> None:
+    """The heading of a watched kata."""
+    _line(watched(watching), "bold")
+
+
+def print_sight(sight: Sight) -> None:
+    """Where a watched kata is now, and the newest observation."""
+    _out.print()
+    if sight.refusal is None and sight.trouble is None:
+        for row in sight.rows:
+            change = f" ({row.change})" if row.change else ""
+            _print_row(row.result, row.behaviour.sentence + change)
+        if sight.newest is not None:
+            _line(f"  {sight.newest.id}", "bold")
+            _print_details(sight.newest)
+    _line(status(sight), "bold green" if sight.passed else "bold")
+    if sight.passed:
+        _line(solved(sight.kata))
+
+
+def print_output(text: str) -> None:
+    """What a program has printed."""
+    _out.print(output(text), soft_wrap=True)
+
+
+def output(text: str) -> Text:
+    """The same as text for a screen."""
+    return Text(_plain(text))
 
 
 def print_next_step(verdict: Verdict, kata: Kata, suggestion: Kata | None) -> None:
@@ -200,13 +301,24 @@ def print_list(records: Sequence[tuple[Kata, Record]], suggestion: Kata | None) 
         pillar = " ".join(kata.name.lstrip("0").split("-")[:2]).partition("/")[0]
         table.add_row(
             kata.short_name, pillar, kata.level_name, str(kata.contract.minutes),
-            f"{record.state}, {_points(record)}" if record.state is State.IN_WORK
-            and record.attempts else str(record.state),
+            _state(record),
         )  # fmt: skip
     _out.print(table)
     passed = sum(record.state is State.PASSED for _, record in records)
     _line(f"{passed} of {len(records)} passed")
     _print_suggestion(suggestion)
+
+
+def in_list(kata: Kata, record: Record) -> str:
+    """A kata in one line of a list."""
+    return (f"{kata.short_name:<24} {kata.level_name:<8}"
+            f"{kata.contract.minutes:>4} minutes  {_state(record)}")  # fmt: skip
+
+
+def _state(record: Record) -> str:
+    if record.state is State.IN_WORK and record.attempts:
+        return f"{record.state}, {_points(record)}"
+    return str(record.state)
 
 
 def _points(record: Record) -> str:
@@ -222,9 +334,7 @@ def _print_suggestion(suggestion: Kata | None) -> None:
 
 def print_readme(kata: Kata, record: Record) -> None:
     """The README without its hints, which are asked for one by one, and the learner's state."""
-    text = re.sub(r"<details>.*?</details>\s*", "", kata.readme, flags=re.DOTALL)
-    hints = f"## Hints\n\n`{program()} hint {kata.short_name}`, one step further each time.\n\n"
-    print_markdown(re.sub(r"(?m)^## Hints\s*", lambda _: hints, text))
+    print_markdown(readme(kata))
     _out.print()
     _line(f"{kata.level_name}, {kata.contract.minutes} minutes".capitalize())
     state = [str(record.state).capitalize()]
@@ -233,6 +343,13 @@ def print_readme(kata: Kata, record: Record) -> None:
     if record.hints:
         state.append(f"{record.hints} of {_count(len(kata.hints), 'hint')} seen")
     _line("; ".join(state))
+
+
+def readme(kata: Kata) -> str:
+    """The README with the way to the hints in their place, in Markdown."""
+    text = re.sub(r"<details>.*?</details>\s*", "", kata.readme, flags=re.DOTALL)
+    hints = f"## Hints\n\n`{program()} hint {kata.short_name}`, one step further each time.\n\n"
+    return re.sub(r"(?m)^## Hints\s*", lambda _: hints, text)
 
 
 def print_hint(kata: Kata, number: int) -> None:
@@ -273,12 +390,17 @@ def print_solution(kata: Kata, diff: str) -> None:
 
 def print_reset(kata: Kata, patch: pathlib.PurePath | None) -> None:
     """What became of the learner's version."""
+    _line(reset_words(kata, patch))
+
+
+def reset_words(kata: Kata, patch: pathlib.PurePath | None) -> str:
+    """The same as text."""
     if patch is None:
-        _line(f"{kata.short_name} is the starter already; nothing was changed.")
-        return
-    _line(f"{kata.short_name} is the starter again. To have your version back, from the")
-    _line("repository's folder:")
-    _line(f"  git apply {patch.as_posix()}")
+        return f"{kata.short_name} is the starter already; nothing was changed."
+    return (
+        f"{kata.short_name} is the starter again. To have your version back, from the\n"
+        f"repository's folder:\n  git apply {patch.as_posix()}"
+    )
 
 
 def print_markdown(text: str) -> None:

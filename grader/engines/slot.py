@@ -76,11 +76,8 @@ class Slot:
         assert self._start_zygote is not None
         starting = self._start_zygote(self._name, warmth.limits, warmth.lanes)
         self._zygote = self._stack.enter_context(starting)
-        try:
-            problem = _ask(self._zygote, do="warm", preload=list(warmth.preload),
-                           disk_mb=warmth.limits.disk_mb)  # fmt: skip
-        except TimeoutError as error:
-            raise EngineTrouble("the box does not answer") from error
+        problem = _ask(self._zygote, do="warm", preload=list(warmth.preload),
+                       disk_mb=warmth.limits.disk_mb)  # fmt: skip
         if problem is None:
             self._warmth = warmth
         else:
@@ -120,7 +117,10 @@ class WarmBox:
 
 def _ask(channel: Channel, **request: Any) -> Any:
     channel.tell(request)
-    return channel.hear(_ANSWER_SECONDS)
+    try:
+        return channel.hear(_ANSWER_SECONDS)
+    except TimeoutError as error:
+        raise EngineTrouble("the box does not answer") from error
 
 
 def _usage(told: Mapping[str, Sequence[float]]) -> Mapping[int, Usage]:

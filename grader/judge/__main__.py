@@ -2,6 +2,7 @@
 
 The host sends {"warm": [modules]} or {"grade": job}. A grading is done in forked children, so that
 nothing of it stays; it answers {"behaviour": …} as each falls, then {"done": …} or {"trouble": …}.
+Whatever the host sends meanwhile, {"stop": …} for one, ends the grading at once.
 """
 
 import functools
@@ -97,7 +98,7 @@ def _supervise(job: Job, requests: int, replies: int) -> None:
     give_up = time.monotonic() + job.limits["wall_seconds"] + _GRACE_SECONDS
     done: dict[str, Any] = {"done": "ran"}
     while lanes:
-        # The host says nothing during a grading: if its end becomes readable, the host is gone.
+        # If the host's end becomes readable, the host is gone or wants this grading to end.
         ready, _, _ = select.select([*lanes, requests], [], [], max(give_up - time.monotonic(), 0))
         if not ready or requests in ready:
             done = {"done": "out of time"}

@@ -8,6 +8,7 @@ import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -27,7 +28,9 @@ from tests.conftest import TOY
 Row = dict[str, float | None]
 PARTS = ("start", "imports", "collect", "tests", "transfer", "teardown")
 _LIBRARIES = '["pandas", "sklearn.linear_model", "fastapi", "httpx", "uvicorn"]'
-_LOOKS = 7
+_LOOKS, _SAVES = 7, 20
+#: Between a verdict and the next save, as a learner would make one.
+_PAUSE_SECONDS = 0.5
 _EMPTY_SESSION = "import nox\n\n\n@nox.session(python=False)\ndef empty(session):\n    pass\n"
 
 
@@ -72,7 +75,8 @@ def _stages(way: Way, task: Task) -> dict[str, float]:
 
 
 def cold(engine: Engine, kata: Kata) -> Row:
-    """Seconds of a whole `kata grade`, and of the start of what stands before it; medians."""
+    """Seconds of a whole `kata grade`, of the start of what stands before it, and, on a warm slot,
+    from a saved file to its verdict on the screen of `kata watch`; medians."""
     repo = kata.folder.parents[2]
     (repo / "noxfile.py").write_text(_EMPTY_SESSION)
     programs = pathlib.Path(sys.executable).parent
@@ -85,7 +89,8 @@ def cold(engine: Engine, kata: Kata) -> Row:
     }  # fmt: skip
     if nox := shutil.which("nox", path=path):
         commands["nox"] = [nox, "-s", "empty"]
-    return {name: _seconds(command, repo) for name, command in commands.items()}
+    seconds = {name: _seconds(command, repo) for name, command in commands.items()}
+    return {**seconds, "saved_to_screen": _saved_to_screen(engine, kata)}
 
 
 def _seconds(command: Sequence[str], cwd: pathlib.Path) -> float:
@@ -95,6 +100,27 @@ def _seconds(command: Sequence[str], cwd: pathlib.Path) -> float:
         subprocess.run(command, cwd=cwd, check=True, capture_output=True)
         looks.append(time.monotonic() - started)
     return round(statistics.median(looks), 3)
+
+
+def _saved_to_screen(engine: Engine, kata: Kata) -> float:
+    command = [sys.executable, "-c", "import grader.cli; grader.cli.main()", "watch", "--plain",
+               "--engine", engine.name, kata.short_name]  # fmt: skip
+    reference = (kata.solutions / "reference/adder.py").read_text("utf-8")
+    looks = []
+    with subprocess.Popen(
+        command, cwd=kata.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL, encoding="utf-8",
+    ) as watch:  # fmt: skip
+        assert watch.stdout is not None
+        for number in range(1 + _SAVES):
+            started = time.monotonic()
+            (kata.folder / "adder.py").write_text(f"{reference}# {number}\n", "utf-8")
+            next(line for line in watch.stdout if "behaviours hold" in line)
+            looks.append(time.monotonic() - started)
+            time.sleep(_PAUSE_SECONDS)
+        watch.send_signal(signal.SIGINT)
+    # The first had to wait for the slot.
+    return round(statistics.median(looks[1:]), 3)
 
 
 def scale(engine: Engine, kata: Kata, slots: int, gradings: int) -> Row:
