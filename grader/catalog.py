@@ -203,14 +203,19 @@ class Kata:
     def hints(self) -> list[str]:
         return _HINT.findall(self.readme)
 
+    @property
+    def has_hidden_tests(self) -> bool:
+        """False in the learner edition, whose hidden tests are with the instructor."""
+        return (self.solutions / "hidden").is_dir()
+
     @functools.cached_property
     def hidden_tests(self) -> dict[str, bytes]:
         """The files of hidden/. Raises `CatalogError` unless they test exactly what is declared."""
         folder = self.solutions / "hidden"
-        if not folder.is_dir():
+        if not self.has_hidden_tests:
             raise CatalogError(
-                f"{self.name}: this copy has no hidden tests ({folder} is missing); "
-                "grade with a full clone"
+                f"{self.name}: this copy has no hidden tests ({folder} is missing): they are with "
+                "the instructor, or in a full clone"
             )
         files = {
             path.relative_to(folder).as_posix(): path.read_bytes()

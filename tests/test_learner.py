@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from grader.catalog import Catalog, Kata
+from grader.cli import cohort
 from grader.cli import kata as group
 from grader.submission import is_changed
 from tests.commands import (
@@ -225,7 +226,8 @@ def test_reset_does_not_follow_links(toy: Kata, tmp_path: pathlib.Path) -> None:
 
 
 def commands() -> dict[str, click.Command]:
-    return {"": group, **group.commands}
+    below = {f"cohort {name}": command for name, command in cohort.cohort.commands.items()}
+    return {"": group, **group.commands, **below}
 
 
 @pytest.mark.parametrize("name", commands())
@@ -243,8 +245,10 @@ def test_help(name: str) -> None:
     for example in examples:
         words = shlex.split(example)[1:]
         if "--help" not in words:
-            command = group.commands[words[0]]
-            command.make_context(words[0], words[1:])
+            command = group.commands[words.pop(0)]
+            while isinstance(command, click.Group):
+                command = command.commands[words.pop(0)]
+            command.make_context(command.name, words)
 
 
 def test_the_commands_come_in_the_learners_order() -> None:

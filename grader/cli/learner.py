@@ -1,8 +1,12 @@
 """The learner's commands beside grading: list, show, hint, solution, reset, map."""
 
 import datetime
+import importlib.util
 import pathlib
+import subprocess
+import sys
 import webbrowser
+from collections.abc import Sequence
 
 import click
 
@@ -91,7 +95,7 @@ def solution(name: str) -> None:
     if not reference.is_dir():
         raise UsageError(
             f"this copy has no solution of {kata.short_name} ({reference} is missing); "
-            "look into a full clone"
+            "it is with the instructor, or in a full clone"
         )
     record = progress.of(kata)
     if record.state is not State.PASSED and not progress.ask_for_solution(kata):
@@ -165,6 +169,26 @@ def draw_map(output: pathlib.Path | None, picture: pathlib.Path | None, show_it:
     screen.print_paths(written)
     if show_it and not webbrowser.open(page.resolve().as_uri()):
         screen.say("no browser could be started; open the page by hand")
+
+
+def run_visible_tests(katas: Sequence[Kata], verdict_wanted: bool) -> int:
+    """What a learner edition can do instead of grading; returns the exit code of `kata grade`."""
+    if verdict_wanted:
+        raise UsageError(
+            "there is no verdict without hidden tests, and those are with the instructor; "
+            "kata grade without --json and --from runs the visible tests of your own folder"
+        )
+    if importlib.util.find_spec("pytest") is None:
+        raise UsageError("visible tests need pytest; nox -s grade has it, or: pip install pytest")
+    screen.print_learner_edition()
+    codes = []
+    for kata in katas:
+        screen.print_visible_tests(kata)
+        command = [sys.executable, "-m", "pytest", "-q", "--color=no", "tests"]
+        codes.append(subprocess.run(command, cwd=kata.folder, stdin=subprocess.DEVNULL).returncode)
+    screen.print_visible_summary(katas, codes)
+    # pytest: 0 all passed, 1 some failed, 2 a test file could not be imported.
+    return 0 if not any(codes) else 1 if max(codes) <= 2 else 4
 
 
 def _kata(catalog: Catalog, progress: Progress, name: str | None) -> Kata:
