@@ -1,0 +1,474 @@
+"""The commands of `kata cohort` that hand out, mark, regrade and hand back."""
+
+import collections
+import contextlib
+import datetime as dt
+import getpass
+import itertools
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from grader import __version__
+from grader.catalog import Kata
+from grader.cli import screen
+from grader.cli.arguments import examples, find_catalog, kata_name
+from grader.cli.cohort import carry_out, in_cohort, of_katas, of_learners, open_cohort
+from grader.cohort import handout as handing
+from grader.errors import UsageError
+from grader.grading import kata_hash
+
+if TYPE_CHECKING:
+    # Imported where they are needed: `kata` works without the libraries of cohorts.
+    from grader.cohort.config import Cohort
+    from grader.cohort.marks import Change, Gradebook, Mark
+    from grader.cohort.store import Kind, Store
+
+_FORMATS = ("canvas", "moodle", "csv", "gradescope", "jsonl", "parquet")
+_Path = click.Path(path_type=pathlib.Path)
+_anonymous = click.option("--anonymous", is_flag=True, help="Pseudonyms instead of ids.")
+
+
+@click.command(
+    epilog=examples(
+        "kata cohort handout --to ../katas-for-learners",
+        "kata cohort handout --to /srv/git/katas",
+    )
+)
+@click.option("--to", type=_Path, required=True, metavar="DIR", help="A new folder.")
+def handout(to: pathlib.Path) -> None:
+    """Write the learner edition: no hidden tests, no solutions.
+
+    A git repository with one commit, ready to be pushed and made a template. It is taken from the
+    last commit of this one. Every object of it is compared with what lies below solutions/ before
+    it is put in place. Learners can run the visible tests with `kata grade`.
+    """
+    catalog = find_catalog()
+    made = handing.hand_out(catalog, to)
+    if handing.is_dirty(catalog.root):
+        screen.say("changes that are not committed yet are not in it")
+    screen.say(
+        f"{made.files} files of commit {made.source[:12]}; none of the {made.objects} objects of "
+        "the new repository holds a passage of a hidden test or an answer"
+    )
+    screen.print_paths([made.folder])
+
+
+@click.command(
+    "marks",
+    epilog=examples(
+        "kata cohort marks                    everybody, one line each",
+        "kata cohort marks --learner ada17    how the marks came about",
+    ),
+)
+@in_cohort
+@of_learners
+@_anonymous
+def show_marks(folder: pathlib.Path, learners: list[str], anonymous: bool) -> None:
+    """Show marks, and with --learner how they came about.
+
+    A mark is the points of the attempt that counts, less what lateness costs, plus adjustments. A
+    day of lateness is a calendar day from the due time, in the cohort's time zone; each one begun
+    takes its percentage off the points earned. Only what is shown is rounded: to two decimals, half
+    up.
+    """
+    from grader.cohort.marks import Gradebook
+
+    ours = open_cohort(folder)
+    with ours.store() as store:
+        chosen = [each.id for each in ours.roster.chosen(learners)]
+        book = Gradebook.make(ours, store, _now(), learners=chosen)
+        rename = _rename(store, anonymous)
+        if learners:
+            for learner in chosen:
+                _print_learner(learner, rename(learner), book, ours)
+        else:
+            rows = [_summary(learner, rename(learner), book) for learner in chosen]
+            screen.print_table(["learner", "percent", "katas"], rows, words=["katas"])
+
+
+@click.command(
+    epilog=examples(
+        'kata cohort rule ada17 leaky-cv --add 2 --note "asked in class"',
+        'kata cohort rule ada17 leaky-cv --set 12.5 --note "done on paper"',
+        'kata cohort rule ada17 leaky-cv --excuse --note "was ill"',
+        'kata cohort rule ada17 leaky-cv --appeal --note "hint 2 misleads"',
+        'kata cohort rule ada17 leaky-cv --answer --note "mended"',
+    )
+)
+@click.argument("learner", metavar="LEARNER")
+@kata_name
+@in_cohort
+@click.option("--add", type=float, metavar="POINTS", help="Adjust the mark; -1.5 takes away.")
+@click.option(
+    "--set", "fixed", type=click.FloatRange(0), metavar="POINTS",
+    help="Mark by hand, whatever was graded.",
+)  # fmt: skip
+@click.option("--excuse", is_flag=True, help="Count this kata nowhere for this learner.")
+@click.option("--count", is_flag=True, help="Take an excuse back.")
+@click.option("--appeal", is_flag=True, help="Note that the learner objects.")
+@click.option("--answer", is_flag=True, help="Answer an appeal; this changes no points.")
+@click.option("--note", required=True, help="The reason; the learner reads it.")
+@click.option("--author", help="Who says so. [default: your user name]")
+def rule(
+    learner: str,
+    name: str,
+    folder: pathlib.Path,
+    add: float | None,
+    fixed: float | None,
+    excuse: bool,
+    count: bool,
+    appeal: bool,
+    answer: bool,
+    note: str,
+    author: str | None,
+) -> None:
+    """Adjust a mark, mark by hand, excuse, note an appeal.
+
+    A ruling is never changed and survives every regrade; another one may follow it. Adjustments add
+    up; those from before a --set count no more.
+    """
+    from grader.cohort.marks import Gradebook
+    from grader.cohort.store import Ruling
+
+    asked: Mapping[Kind, object] = {
+        "adjustment": add is not None, "set": fixed is not None, "excused": excuse,
+        "counted": count, "appeal": appeal, "answer": answer,
+    }  # fmt: skip
+    kinds = [kind for kind, wanted in asked.items() if wanted]
+    if len(kinds) != 1:
+        raise UsageError("give one of --add, --set, --excuse, --count, --appeal and --answer")
+    if not note.strip():
+        raise UsageError("a ruling needs a reason; write it behind --note")
+    ours = open_cohort(folder)
+    kata, known = ours.chosen([name])[0], ours.roster.get(learner).id
+    points = add if add is not None else fixed
+
+    def mark() -> "Mark":
+        return Gradebook.make(ours, store, _now(), learners=[known]).marks[known, kata.name]
+
+    with ours.store() as store:
+        before = mark()
+        if answer and not before.open_appeal:
+            raise UsageError(f"{known} has no open appeal for {kata.short_name}")
+        who = author or getpass.getuser()
+        store.add_ruling(Ruling(known, kata.name, kinds[0], points, who, note.strip(), _now()))
+        after = mark()
+    screen.print_lines([f"{known} {kata.short_name}: {_points(before)} -> {_points(after)}"])
+    if points is not None and after.points is None:
+        screen.say("it counts as soon as there is something to mark, and no excuse")
+
+
+@click.command(
+    epilog=examples(
+        "kata cohort rulings          all that was ever said",
+        "kata cohort rulings --open   appeals that wait for an answer",
+    )
+)
+@in_cohort
+@of_learners
+@click.option("--open", "only_open", is_flag=True, help="Only appeals without an answer.")
+def rulings(folder: pathlib.Path, learners: list[str], only_open: bool) -> None:
+    """List adjustments, excuses and appeals."""
+    ours = open_cohort(folder)
+    chosen = [each.id for each in ours.roster.chosen(learners)] if learners else None
+    with ours.store() as store:
+        found = store.rulings(chosen)
+    if only_open:
+        latest = {(each.learner, each.kata): each for each in found
+                  if each.kind in ("appeal", "answer")}  # fmt: skip
+        found = [each for each in latest.values() if each.kind == "appeal"]
+    heads = ["learner", "kata", "kind", "points", "by", "note"]
+    rows = [
+        [each.learner, each.kata.partition("/")[2], each.kind,
+         "" if each.points is None else f"{each.points:g}", each.author, each.note]
+        for each in found
+    ]  # fmt: skip
+    screen.print_table(heads, rows, words=["kata", "kind", "by", "note"])
+
+
+@click.command(
+    epilog=examples(
+        "kata cohort regrade                    what would change, and why",
+        "kata cohort regrade --kata leaky-cv    for one kata",
+        "kata cohort regrade --apply            and let the new marks count",
+    )
+)
+@in_cohort
+@of_katas
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1, 512), default=os.cpu_count() or 1,
+    help="Gradings at once. [default: the number of processors]",
+)  # fmt: skip
+@click.option("--engine", "engine_name", metavar="NAME", help="[default: as cohort.toml says]")
+@click.option("--apply", "apply_it", is_flag=True, help="Let the new verdicts count.")
+def regrade(
+    folder: pathlib.Path, katas: list[str], jobs: int, engine_name: str | None, apply_it: bool
+) -> None:
+    """Compare marks after a kata or the grader has changed.
+
+    What is handed in is graded with the katas as they are now, beside the old verdicts; then each
+    mark that changes is shown with the behaviours that are why, old and new side by side. Nothing
+    counts before --apply. Rulings stay as they are. What the engine has trouble with keeps its old
+    verdict.
+
+    To grade on a cluster, run `kata cohort grade --scheduler` first: this takes what is there.
+    """
+    from grader.cohort import grade as grading
+    from grader.cohort.marks import Gradebook, compare
+    from grader.cohort.store import Edition
+
+    ours = open_cohort(folder)
+    chosen = ours.chosen(katas)
+    with ours.store() as store, contextlib.ExitStack() as stack:
+        with screen.waiting("looking for an engine") as step:
+            name = grading.engine_name(ours, store, engine_name)
+            engine, _ = grading.choose_engine(name, step, without_isolation=False)
+        place = grading.Here(engine, jobs)
+        stack.callback(place.close)
+        carry_out(store, place, grading.plan(store, place, chosen), verbose=False)
+        now = {kata.name: Edition(kata_hash(kata), place.image, __version__).id for kata in chosen}
+        new = {kata: edition for kata, edition in now.items()
+               if store.applied(kata) not in (None, edition)}  # fmt: skip
+        moment = _now()
+        before = Gradebook.make(ours, store, moment)
+        changes = compare(before, Gradebook.make(ours, store, moment, new), store)
+        stuck = [each for each in store.troubles() if each.parked and each.kata in new]
+        for kata in chosen:
+            if kata.name in new:
+                _print_changes(kata, [each for each in changes if each.kata == kata.name])
+        if stuck:
+            screen.say(f"{len(stuck)} gradings are parked for trouble; these keep the old verdict "
+                       "(kata cohort status tells why)")  # fmt: skip
+        if not new:
+            screen.print_lines(["Neither a kata nor the grader has changed since marks were made."])
+        elif apply_it:
+            for kata_name, edition in new.items():
+                store.apply(kata_name, edition)
+            screen.print_lines(["Applied: the new verdicts count."])
+        else:
+            screen.print_lines(["Nothing is applied yet. To let the new verdicts count:",
+                                f"  {screen.program()} cohort regrade --apply"])  # fmt: skip
+
+
+@click.command(
+    epilog=examples(
+        "kata cohort export canvas --to marks.csv",
+        'kata cohort export canvas --to m.csv --column "leaky-cv=CV (1234)"',
+        "kata cohort export gradescope --to results",
+        "kata cohort export parquet --to tables --anonymous",
+    ),
+)
+@click.argument("kind", type=click.Choice(_FORMATS), metavar="FORMAT")
+@click.option("--to", type=_Path, required=True, metavar="PATH", help="A file, or a folder.")
+@in_cohort
+@_anonymous
+@click.option(
+    "--column", "columns", multiple=True, metavar="KATA=TITLE",
+    help="What canvas or moodle calls a kata; may be repeated.",
+)  # fmt: skip
+def export(
+    kind: str, to: pathlib.Path, folder: pathlib.Path, anonymous: bool, columns: tuple[str, ...]
+) -> None:
+    """Write marks and verdicts for other systems.
+
+    \b
+    FORMAT      PATH
+    canvas      a CSV file for the import of a Canvas gradebook
+    moodle      a CSV file for Moodle's import of grades
+    csv         a CSV file with all marks and totals, by id
+    gradescope  a folder: KATA/LEARNER/results.json
+    jsonl       a file with a verdict on each line
+    parquet     a folder: marks.parquet, gradings.parquet
+
+    An empty cell in canvas and a - in moodle mean no grade: on import, one that was there goes.
+
+    Further columns of roster.csv are used where they exist: canvas, login, section for Canvas (its
+    ID, SIS Login ID, Section), idnumber for Moodle; else they know a learner by the id.
+    """
+    from grader.cohort import exports
+    from grader.cohort.marks import Gradebook
+
+    ours = open_cohort(folder)
+    titles = _titles(ours, columns)
+    if anonymous and kind in ("canvas", "moodle"):
+        raise UsageError(f"{kind} has to know who is who; take csv, jsonl or parquet")
+    files: Mapping[pathlib.Path, Iterable[str]] = {}
+    with ours.store() as store:
+        book = Gradebook.make(ours, store, _now())
+        rename = _rename(store, anonymous)
+        if kind == "canvas":
+            files = {to: [exports.canvas(book, ours.roster, titles)]}
+        elif kind == "moodle":
+            files = {to: [exports.moodle(book, ours.roster, titles)]}
+        elif kind == "csv":
+            files = {to: [exports.marks_csv(book, rename)]}
+        elif kind == "jsonl":
+            files = {to: exports.verdict_lines(store, list(ours.assigned), book.learners, rename)}
+        elif kind == "gradescope":
+            files = dict(_gradescope(to, book, ours, store, rename))
+        for path, lines in files.items():
+            _write(path, lines)
+        if kind == "parquet":
+            files = dict.fromkeys(exports.parquet(to, book, store, rename), ())
+    waiting = sum(bool(made.waiting) for made in book.marks.values())
+    if waiting:
+        screen.say(f"{waiting} marks wait for a verdict; kata cohort grade goes on")
+    screen.print_paths(files)
+
+
+@click.command(
+    epilog=examples(
+        "kata cohort feedback --to pages                     for everybody",
+        "kata cohort feedback --to pages --learner ada17",
+        "kata cohort feedback --to comments --format comment",
+    )
+)
+@in_cohort
+@of_learners
+@click.option("--to", type=_Path, required=True, metavar="DIR", help="A folder.")
+@click.option(
+    "--format", "kind", type=click.Choice(["html", "markdown", "comment"]), default="html",
+    help="[default: html]",
+)  # fmt: skip
+def feedback(folder: pathlib.Path, learners: list[str], to: pathlib.Path, kind: str) -> None:
+    """Write what each learner may read.
+
+    One page for each, named by the learner's id; with --format comment a file for each commit that
+    was graded, LEARNER.COMMIT.md, to be posted there:
+
+    \b
+      gh api repos/OWNER/REPO/commits/COMMIT/comments -F body=@FILE
+
+    How much it tells is `feedback` in cohort.toml.
+    """
+    from grader.cohort.feedback import Page
+    from grader.cohort.marks import Gradebook
+
+    ours = open_cohort(folder)
+    chosen = [each.id for each in ours.roster.chosen(learners)]
+    written = []
+    with ours.store() as store:
+        book = Gradebook.make(ours, store, _now(), learners=chosen)
+        for learner in chosen:
+            page = Page.of(learner, book, ours, store)
+            for suffix, text in page.files(kind).items():
+                path = to / f"{learner}{suffix}"
+                _write(path, [text])
+                written.append(path)
+    screen.print_paths(written)
+
+
+COMMANDS = (handout, show_marks, rule, rulings, regrade, export, feedback)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def _rename(store: "Store", anonymous: bool) -> Callable[[str], str]:
+    return store.pseudonym if anonymous else str
+
+
+def _titles(ours: "Cohort", columns: Iterable[str]) -> dict[str, str]:
+    """What a column is called, by kata: its short name unless told otherwise."""
+    titles = {kata.name: kata.short_name for kata in ours.katas}
+    for column in columns:
+        name, _, title = column.partition("=")
+        if not title.strip():
+            raise UsageError(f"--column {column!r}: write KATA=TITLE")
+        titles[ours.chosen([name])[0].name] = title.strip()
+    return titles
+
+
+def _gradescope(
+    to: pathlib.Path, book: "Gradebook", ours: "Cohort", store: "Store",
+    rename: Callable[[str], str],
+) -> Iterator[tuple[pathlib.Path, list[str]]]:  # fmt: skip
+    from grader.cohort import exports
+
+    titles_only, zone = ours.config.feedback == "titles", ours.config.zone
+    for (learner, kata), made in book.marks.items():
+        verdict = store.verdict(made.grading) if made.grading else None
+        result = exports.gradescope(made, verdict, zone, titles_only=titles_only)
+        if result is not None:
+            place = to / kata.partition("/")[2] / rename(learner) / "results.json"
+            yield place, [json.dumps(result, indent=2), "\n"]
+
+
+def _write(path: pathlib.Path, lines: Iterable[str]) -> None:
+    """Puts a whole file in place, or none."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w", encoding="utf-8", newline="") as stream:
+            stream.writelines(lines)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _print_learner(learner: str, name: str, book: "Gradebook", ours: "Cohort") -> None:
+    from grader.cohort.marks import explain, plainly
+
+    lines = [name]
+    for made in book.of(learner):
+        lines.append(f"  {made.kata.partition('/')[2]}: {_points(made)}")
+        lines += [f"    {line}" for line in explain(made, ours.config.zone)]
+    percent = book.total(learner).percent
+    if percent is not None:
+        lines.append(f"  So far {plainly(percent)} percent of what counts.")
+    screen.print_lines(lines)
+
+
+def _summary(learner: str, name: str, book: "Gradebook") -> list[str]:
+    from grader.cohort.marks import shown
+
+    states = collections.Counter(made.state for made in book.of(learner))
+    percent = book.total(learner).percent
+    counted = ", ".join(f"{count} {state}" for state, count in states.items())
+    return [name, "" if percent is None else str(shown(percent)), counted]
+
+
+def _points(made: "Mark") -> str:
+    """As "15.5 of 20 points (set by hand)"."""
+    from grader.cohort.marks import State, plainly
+
+    if made.points is None:
+        return made.state.value
+    why = "" if made.state is State.GRADED else f" ({made.state})"
+    return f"{plainly(made.points)} of {made.possible} points{why}"
+
+
+def _print_changes(kata: Kata, changes: Sequence["Change"]) -> None:
+    """How many marks of a kata change, by which behaviours, and then each of them."""
+    up = sum((each.after.points or 0) > (each.before.points or 0) for each in changes)
+    down = sum((each.after.points or 0) < (each.before.points or 0) for each in changes)
+    count = f"{len(changes)} {'mark changes' if len(changes) == 1 else 'marks change'}"
+    screen.print_lines([f"{kata.short_name}: {count}, {up} up and {down} down"])
+    moves = collections.Counter(
+        (one.id, one.before, one.after)
+        for each in changes
+        for one in each.behaviours
+        if one.differs
+    )
+    if moves:
+        rows = [[id, old or "not there", new or "not there", str(number)]
+                for (id, old, new), number in sorted(moves.items())]  # fmt: skip
+        screen.print_table(["behaviour", "old", "new", "learners"], rows, words=["old", "new"])
+    for each in changes:
+        differ = sum(one.differs for one in each.behaviours)
+        same = len(each.behaviours) - differ
+        rest = [f"    the other {same} behaviours are as before"] if differ and same else []
+        screen.print_lines(
+            itertools.chain(
+                [f"  {each.learner}: {_points(each.before)} -> {_points(each.after)}"],
+                (f"    {reason}" for reason in each.reasons),
+                rest,
+            )
+        )

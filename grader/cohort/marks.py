@@ -1,0 +1,451 @@
+"""From hand-ins, their verdicts and an instructor's rulings to marks.
+
+All points are exact (`Fraction`) until they are shown: `shown` rounds to two decimals, half up, and
+nothing else rounds.
+"""
+
+import dataclasses
+import enum
+import functools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any, Literal, TypeVar
+
+from grader.catalog import Kata
+from grader.cohort.config import Cohort
+from grader.cohort.store import Grading, HandIn, Ruling, Store
+
+_Record = TypeVar("_Record", HandIn, Ruling)
+
+
+class State(enum.StrEnum):
+    """What a mark stands on. Only the first two have no points."""
+
+    OPEN = "not due yet"
+    WAITING = "not graded yet"
+    GRADED = "graded"
+    BY_HAND = "set by hand"
+    MISSING = "nothing handed in"
+    TOO_LATE = "too late"
+    REFUSED = "refused"
+    EXCUSED = "excused"
+
+
+@dataclasses.dataclass(frozen=True)
+class LatePolicy:
+    """What lateness costs: `percent_per_day` of the points earned, for each started day.
+
+    A day is a calendar day of the cohort's time zone, from the due time to the same time of the
+    next date, be it 23, 24 or 25 hours long. Days count from the due time; within `grace` after it
+    nothing counts. Later than `cut_off_days` days (and the grace) after it, nothing is accepted.
+    """
+
+    grace: timedelta = timedelta(0)
+    percent_per_day: Decimal = Decimal(0)
+    cut_off_days: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """What holds for every kata of a cohort. Of the attempts, the first `most_attempts` count."""
+
+    zone: tzinfo
+    late: LatePolicy = LatePolicy()
+    attempts: Literal["best", "last"] = "best"
+    most_attempts: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Assignment:
+    """A kata of a cohort. `due` is local time without a zone."""
+
+    kata: str
+    due: datetime
+    possible: int
+    weight: Decimal = Decimal(1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a submission earned, in points of the assignment, and the key of the grading."""
+
+    points: Fraction
+    key: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Mark:
+    """A learner's mark for one kata, and how it came about."""
+
+    kata: str
+    state: State
+    possible: int
+    #: None while there is nothing to mark yet, and where excused.
+    points: Fraction | None = None
+    #: The attempt that counts, the key of its grading, what it earned, and what lateness took off
+    #: that, in percent.
+    hand_in: HandIn | None = None
+    grading: str | None = None
+    earned: Fraction | None = None
+    days_late: int = 0
+    penalty: Fraction = Fraction(0)
+    adjustment: Fraction = Fraction(0)
+    #: How many attempts count, how many of them wait for a verdict, how many came too late or
+    #: beyond the maximum, and how many were refused.
+    attempts: int = 0
+    waiting: int = 0
+    ignored: int = 0
+    refused: int = 0
+    rulings: Sequence[Ruling] = ()
+
+    @property
+    def open_appeal(self) -> bool:
+        """Whether the latest appeal has no answer yet."""
+        said = [each.kind for each in self.rulings if each.kind in ("appeal", "answer")]
+        return said[-1:] == ["appeal"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Total:
+    """Over all katas that have points: percent by weight (None: none has), and how much counts."""
+
+    percent: Fraction | None
+    weight: Decimal
+    #: The weight of what is not due or not graded yet.
+    still_open: Decimal
+
+
+def shown(points: Fraction) -> Decimal:
+    """Two decimals, half up: the one place that rounds."""
+    cents = math.floor(abs(points) * 100 + Fraction(1, 2))
+    return Decimal(-cents if points < 0 else cents).scaleb(-2)
+
+
+@functools.lru_cache(maxsize=1000)
+def instant(local: datetime, zone: tzinfo) -> datetime:
+    """A local time as UTC. If the clocks show it twice, or jump over it: the later reading."""
+    return max(local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+
+
+def days_late(at: datetime, due: datetime, rules: Rules) -> int:
+    """How many days of lateness have started at `at` (UTC): 0 until due time and grace are over."""
+    if at <= instant(due, rules.zone) + rules.late.grace:
+        return 0
+    # From a day or two below, because zones have skipped whole dates.
+    started = max(1, (at.astimezone(rules.zone).date() - due.date()).days - 2)
+    while at > instant(due + timedelta(days=started), rules.zone):
+        started += 1
+    return started
+
+
+def mark(
+    assignment: Assignment,
+    hand_ins: Iterable[HandIn],
+    results: Mapping[str, Result],
+    rulings: Iterable[Ruling],
+    rules: Rules,
+    now: datetime,
+) -> Mark:
+    """The mark as it stands at `now`. `results` are by submission, where there is a verdict.
+
+    Refused hand-ins change nothing, nor does handing in the same bytes again. With "best" the best
+    graded attempt counts, the earliest of equals; with "last" the last one, graded or not. Hand-ins
+    come oldest first, rulings in the order in which they were given.
+    """
+    ruled = tuple(rulings)
+    cut_off = assignment.due + timedelta(days=rules.late.cut_off_days)
+    last = instant(cut_off, rules.zone) + rules.late.grace
+    accepted: list[HandIn] = []
+    ignored = refused = 0
+    for hand_in in hand_ins:
+        if hand_in.submission is None:
+            refused += 1
+        elif accepted and accepted[-1].submission == hand_in.submission:
+            continue
+        elif hand_in.at > last or len(accepted) == rules.most_attempts:
+            ignored += 1
+        else:
+            accepted.append(hand_in)
+    fields: dict[str, Any] = {"state": State.OPEN}
+    if accepted:
+        fields = _best_or_last(assignment, accepted, results, rules)
+    elif days_late(now, assignment.due, rules):
+        why = State.TOO_LATE if ignored else State.REFUSED if refused else State.MISSING
+        fields = {"state": why, "points": Fraction(0)}
+    if ruled:
+        fields = _ruled(fields, ruled)
+    return Mark(
+        kata=assignment.kata,
+        possible=assignment.possible,
+        attempts=len(accepted),
+        waiting=sum(each.submission not in results for each in accepted),
+        ignored=ignored,
+        refused=refused,
+        rulings=ruled,
+        **fields,
+    )
+
+
+def explain(made: Mark, zone: tzinfo) -> list[str]:
+    """How a mark came about, in plain sentences for its learner."""
+    lines = []
+    if made.hand_in is not None and made.earned is not None:
+        attempt = "" if made.attempts == 1 else f", the one that counts of {made.attempts} attempts"
+        lines.append(f"Handed in on {moment(made.hand_in.at, zone)}{attempt}: "
+                     f"{plainly(made.earned)} of {made.possible} points.")  # fmt: skip
+    if made.days_late:
+        days = f"{made.days_late} {'day' if made.days_late == 1 else 'days'}"
+        lines.append(f"Late by {days}, so {plainly(made.penalty)} percent come off.")
+    for ruling in made.rulings:
+        said = f"({ruling.author}, {moment(ruling.at, zone)}): {ruling.note}"
+        amount = plainly(_exact(ruling.points))
+        lines.append({
+            "adjustment": f"Adjusted by {amount} points {said}",
+            "set": f"Set to {amount} points {said}",
+            "excused": f"Excused {said}",
+            "counted": f"Excused no longer {said}",
+            "appeal": f"Appeal {said}",
+            "answer": f"Answer {said}",
+        }[ruling.kind])  # fmt: skip
+    if made.waiting:
+        lines.append(f"Not graded yet: {made.waiting} of {made.attempts} attempts.")
+    if made.ignored:
+        lines.append(f"Too late or one too many, so without effect: {made.ignored}.")
+    if made.refused:
+        lines.append(f"Refused, so without effect: {made.refused}.")
+    return lines
+
+
+def plainly(points: Fraction) -> str:
+    """As `shown`, without zeros that say nothing."""
+    return f"{shown(points).normalize():f}"
+
+
+def moment(at: datetime, zone: tzinfo) -> str:
+    """A time as people of a zone read it."""
+    local = at.astimezone(zone)
+    return f"{local.day} {local:%B %Y, %H:%M}"
+
+
+def total(marks: Iterable[tuple[Mark, Decimal]]) -> Total:
+    """A learner's marks with their weights, as one percentage. What is excused counts nowhere."""
+    counted, still_open, sum_ = Decimal(0), Decimal(0), Fraction(0)
+    for made, weight in marks:
+        if made.points is not None and made.possible:
+            counted += weight
+            sum_ += Fraction(weight) * made.points / made.possible
+        elif made.state is not State.EXCUSED:
+            still_open += weight
+    percent = 100 * sum_ / Fraction(counted) if counted else None
+    return Total(percent, counted, still_open)
+
+
+def _exact(number: float | None) -> Fraction:
+    """What was meant by a number that went through a file or a database as a float."""
+    return Fraction(str(number or 0))
+
+
+def _best_or_last(
+    assignment: Assignment, attempts: Sequence[HandIn], results: Mapping[str, Result], rules: Rules
+) -> dict[str, Any]:
+    """The fields of a mark for the attempt that counts."""
+    best: dict[str, Any] = {"state": State.WAITING}
+    for hand_in in attempts if rules.attempts == "best" else attempts[-1:]:
+        result = results.get(hand_in.submission or "")
+        if result is None:
+            continue
+        late = days_late(hand_in.at, assignment.due, rules)
+        penalty = min(Fraction(100), late * Fraction(rules.late.percent_per_day))
+        points = result.points * (1 - penalty / 100)
+        if "points" not in best or points > best["points"]:
+            best = {"state": State.GRADED, "points": points, "hand_in": hand_in,
+                    "grading": result.key, "earned": result.points, "days_late": late,
+                    "penalty": penalty}  # fmt: skip
+    return best
+
+
+def _ruled(fields: dict[str, Any], rulings: Sequence[Ruling]) -> dict[str, Any]:
+    """The fields of a mark, after what an instructor has said. No mark is below zero."""
+    excused = [each.kind for each in rulings if each.kind in ("excused", "counted")]
+    if excused[-1:] == ["excused"]:
+        return {**fields, "state": State.EXCUSED, "points": None}
+    fields, adjustment = dict(fields), Fraction(0)
+    for ruling in rulings:
+        if ruling.kind == "set":
+            fields |= {"state": State.BY_HAND, "points": _exact(ruling.points)}
+            adjustment = Fraction(0)
+        elif ruling.kind == "adjustment":
+            adjustment += _exact(ruling.points)
+    if "points" in fields:
+        fields["points"] = max(Fraction(0), fields["points"] + adjustment)
+    return {**fields, "adjustment": adjustment}
+
+
+@dataclasses.dataclass(frozen=True)
+class Gradebook:
+    """The marks of a cohort at one moment, by learner (id) and kata (full name)."""
+
+    assignments: Sequence[Assignment]
+    learners: Sequence[str]
+    marks: Mapping[tuple[str, str], Mark]
+
+    @classmethod
+    def make(
+        cls,
+        cohort: Cohort,
+        store: Store,
+        now: datetime,
+        editions: Mapping[str, str] | None = None,
+        learners: Sequence[str] | None = None,
+    ) -> "Gradebook":
+        """All marks, or those of some learners.
+
+        Verdicts are those given under the applied edition of each kata, or under `editions` (ids by
+        kata) where a kata stands there. What has none under it, as it came after a kata was changed
+        or the grader renewed, keeps its first verdict.
+        """
+        rules = rules_of(cohort)
+        chosen = list(cohort.roster.ids if learners is None else learners)
+        assignments, marks = [], {}
+        hand_ins, rulings = _by_place(store.hand_ins(learners)), _by_place(store.rulings(learners))
+        for name, assigned in cohort.assigned.items():
+            edition = (editions or {}).get(name) or store.applied(name)
+            gradings = store.gradings([name])
+            possible = _possible(cohort.catalog.get(name), gradings, edition)
+            assignment = Assignment(name, assigned.due, possible, Decimal(str(assigned.weight)))
+            assignments.append(assignment)
+            results = _results(gradings, edition, possible)
+            for learner in chosen:
+                place = (learner, name)
+                marks[place] = mark(assignment, hand_ins.get(place, ()), results,
+                                    rulings.get(place, ()), rules, now)  # fmt: skip
+        return cls(assignments, chosen, marks)
+
+    def of(self, learner: str) -> list[Mark]:
+        """A learner's marks, in the order of the cohort's katas."""
+        return [self.marks[learner, each.kata] for each in self.assignments]
+
+    def total(self, learner: str) -> Total:
+        """Percent over all that counts for a learner so far."""
+        weights = (each.weight for each in self.assignments)
+        return total(zip(self.of(learner), weights, strict=True))
+
+
+def rules_of(cohort: Cohort) -> Rules:
+    """A cohort's settings as rules for marks."""
+    config = cohort.config
+    late = LatePolicy(
+        timedelta(minutes=config.late.grace_minutes),
+        Decimal(str(config.late.percent_per_day)),
+        config.late.cut_off_days,
+    )
+    return Rules(config.zone, late, config.attempts, config.max_attempts)
+
+
+def _possible(kata: Kata, gradings: Sequence[Grading], edition: str | None) -> int:
+    """The points of a kata in this edition, else as it is now."""
+    known = [each.possible for each in gradings if each.edition == edition]
+    return known[0] if known else sum(each.points for each in kata.behaviours)
+
+
+def _results(gradings: Sequence[Grading], edition: str | None, possible: int) -> dict[str, Result]:
+    """By submission: the verdict under an edition, or else the first one, on the same scale."""
+    results: dict[str, Result] = {}
+    for each in gradings:
+        if each.submission not in results or each.edition == edition:
+            points = Fraction(each.points * possible, each.possible or 1)
+            results[each.submission] = Result(points, each.key)
+    return results
+
+
+def _by_place(records: Iterable[_Record]) -> dict[tuple[str, str], list[_Record]]:
+    """Hand-ins or rulings by learner and kata."""
+    places: dict[tuple[str, str], list[_Record]] = {}
+    for record in records:
+        places.setdefault((record.learner, record.kata), []).append(record)
+    return places
+
+
+@dataclasses.dataclass(frozen=True)
+class Beside:
+    """One behaviour under the old and the new version of a kata; "" where a version lacks it."""
+
+    id: str
+    sentence: str
+    before: str
+    after: str
+    points_before: int
+    points_after: int
+
+    @property
+    def differs(self) -> bool:
+        return (self.before, self.points_before) != (self.after, self.points_after)
+
+
+@dataclasses.dataclass(frozen=True)
+class Change:
+    """A mark that another edition of a kata changes, and the behaviours that are why."""
+
+    learner: str
+    kata: str
+    before: Mark
+    after: Mark
+    behaviours: Sequence[Beside]
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the mark changes, in plain words."""
+        lines = [
+            f"{each.id}: {each.before or 'not there'} -> {each.after or 'not there'}, "
+            f"{each.points_before} -> {each.points_after} points"
+            for each in self.behaviours
+            if each.differs
+        ]
+        if self.before.possible != self.after.possible:
+            lines.append(f"points possible: {self.before.possible} -> {self.after.possible}")
+        if self.before.hand_in != self.after.hand_in and self.before.hand_in and self.after.hand_in:
+            lines.append("another attempt is the best one now")
+        if self.before.state != self.after.state:
+            lines.append(f"{self.before.state} -> {self.after.state}")
+        return lines
+
+
+def compare(before: Gradebook, after: Gradebook, store: Store) -> list[Change]:
+    """What differs between two gradebooks of the same moment and learners."""
+    changes = []
+    read = functools.lru_cache(maxsize=None)(store.verdict)
+    for (learner, kata), old in before.marks.items():
+        new = after.marks[learner, kata]
+        # Nothing of what is possible is nothing, however much that is.
+        scales = (each.points and each.possible for each in (old, new))
+        if (old.points, old.state) != (new.points, new.state) or len(set(scales)) > 1:
+            verdicts = ({} if each.grading is None else read(each.grading) for each in (old, new))
+            changes.append(Change(learner, kata, old, new, side_by_side(*verdicts)))
+    return changes
+
+
+def side_by_side(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Beside]:
+    """The behaviours of two verdicts (as `Verdict.as_json`), in the order of the newer one."""
+    old, new = ({each["id"]: each for each in verdict.get("behaviours", ())}
+                for verdict in (before, after))  # fmt: skip
+    return [
+        Beside(
+            id,
+            (new.get(id) or old[id])["sentence"],
+            _outcome(old.get(id)),
+            _outcome(new.get(id)),
+            old[id]["points"]["earned"] if id in old else 0,
+            new[id]["points"]["earned"] if id in new else 0,
+        )
+        for id in {**new, **old}
+    ]
+
+
+def _outcome(behaviour: Mapping[str, Any] | None) -> str:
+    """Passed, or the cause for which it did not."""
+    if behaviour is None:
+        return ""
+    return str(behaviour["cause"] or behaviour["outcome"])
