@@ -16,6 +16,8 @@ nox.options.sessions = ["grade"]
 
 ROOT = pathlib.Path(__file__).parent
 LOCK = ROOT / "requirements.lock"
+#: What `kata cohort` needs beyond that; learners do without.
+COHORT_LOCK = ROOT / "grader" / "cohort" / "requirements.lock"
 RUNTIME_LOCK = ROOT / "grader" / "engines" / "runtime.lock"
 OLDEST_PYTHON = (3, 11)
 #: A stopped grader takes its containers down; it gets this many seconds before it is killed.
@@ -40,6 +42,20 @@ def env(session: nox.Session) -> None:
     # pip compiles what it installs, uv only when told; each new interpreter would do it again.
     session.install("--require-hashes", "-r", str(LOCK), env={"UV_COMPILE_BYTECODE": "1"})
     session.install("--no-deps", "-e", str(ROOT))
+    stamp.write_text(wanted)
+
+
+@nox.session(name="env-cohort", python=False, requires=["env"])
+def env_cohort(session: nox.Session) -> None:
+    """Add to that environment what cohorts need."""
+    stamp = pathlib.Path(PROGRAMS[0]).parent / "cohort.stamp"
+    wanted = hashlib.sha256(COHORT_LOCK.read_bytes()).hexdigest()
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    stamp.unlink(missing_ok=True)
+    session.log("fetching the libraries for cohorts; this happens once")
+    options = ["--quiet", "--require-hashes", "--no-deps", "-r", str(COHORT_LOCK)]
+    session.run(str(pathlib.Path(PROGRAMS[0]) / "python"), "-m", "pip", "install", *options)
     stamp.write_text(wanted)
 
 
@@ -79,7 +95,13 @@ def new(session: nox.Session) -> None:
     run("kata", "new", *session.posargs)
 
 
-@nox.session(python=False, requires=["env"])
+@nox.session(python=False, requires=["env-cohort"])
+def cohort(session: nox.Session) -> None:
+    """Collect and grade the work of many learners: `-- init DIR` begins, `-- --help` says how."""
+    run("kata", "cohort", *session.posargs)
+
+
+@nox.session(python=False, requires=["env-cohort"])
 def tests(session: nox.Session) -> None:
     """Test the project itself, every kata included; arguments go to pytest."""
     run("pytest", *session.posargs)
@@ -103,7 +125,7 @@ def bench(session: nox.Session) -> None:
     run("python", "-m", "tests.bench", *session.posargs)
 
 
-@nox.session(python=False, requires=["env"])
+@nox.session(python=False, requires=["env-cohort"])
 def lint(session: nox.Session) -> None:
     """Check style and types."""
     run("ruff", "check", ".")
@@ -113,7 +135,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def lock(session: nox.Session) -> None:
-    """Renew both lock files (needs a package index; the files name none)."""
+    """Renew the lock files (needs a package index; the files name none)."""
     session.install("uv")
     options = ["--quiet", "--universal", "--generate-hashes", "--no-emit-index-url", "--no-header",
                "--no-annotate", "--python-version", "3.11", *session.posargs]  # fmt: skip
@@ -125,6 +147,9 @@ def lock(session: nox.Session) -> None:
     constraints.write_text("\n".join(pins))
     session.run("uv", "pip", "compile", "pyproject.toml", "--group", "dev", "--constraint",
                 str(constraints), "--output-file", str(LOCK), *options)  # fmt: skip
+    # The same versions again, so that the one environment can hold both.
+    session.run("uv", "pip", "compile", "pyproject.toml", "--extra", "cohort", "--constraint",
+                str(LOCK), "--output-file", str(COHORT_LOCK), *options)  # fmt: skip
 
 
 def run(program: str, *arguments: str) -> None:

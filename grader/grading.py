@@ -3,7 +3,6 @@
 import concurrent.futures
 import contextlib
 import dataclasses
-import queue
 import secrets
 import threading
 import time
@@ -205,7 +204,7 @@ class KeptSlot:
                 verdict = grade(task, self._engine, slot, on_result, slots, stop)
                 if verdict.outcome is not Outcome.TROUBLE or attempt == _TRIES:
                     return verdict
-            except EngineTrouble:
+            except (EngineTrouble, OSError):
                 self._close()
                 if attempt == _TRIES or self._ended:
                     raise
@@ -222,6 +221,43 @@ class KeptSlot:
             self._stack.close()
 
 
+class Slots:
+    """A slot for each thread that grades, made when it is first needed.
+
+    `at_once` says how many threads are at work.
+    """
+
+    def __init__(self, engine: Engine, at_once: int, on_result: OnResult | None = None) -> None:
+        self.engine = engine
+        #: Set when the gradings that still run are to be given up.
+        self.ending = threading.Event()
+        self._at_once = at_once
+        self._on_result = on_result
+        self._own = threading.local()
+        self._all: list[KeptSlot] = []
+
+    def grade(self, task: Task) -> Verdict | GraderError:
+        """The verdict, or the trouble that stands in its place."""
+        if getattr(self._own, "slot", None) is None:
+            self._own.slot = KeptSlot(self.engine)
+            self._all.append(self._own.slot)
+        slot: KeptSlot = self._own.slot
+        try:
+            if self.ending.is_set():
+                raise EngineTrouble("the grading was ended with its slot")
+            return slot.grade(task, self._on_result, self._at_once)
+        except OSError as error:
+            return EngineTrouble(str(error))
+        except GraderError as error:
+            return error
+
+    def close(self) -> None:
+        """Ends all slots, and with them the gradings that still run."""
+        self.ending.set()
+        for slot in self._all:
+            slot.end()
+
+
 def grade_all(
     engine: Engine, tasks: Iterable[Task], jobs: int, on_result: OnResult | None = None
 ) -> Iterator[tuple[Task, Verdict | GraderError]]:
@@ -234,30 +270,17 @@ def grade_all(
         # Read and parsed once, and here: Python's parser does not bear several threads at once.
         _ = task.kata.hidden_tests
     workers = max(1, min(jobs, len(waiting)))
-    slots = [KeptSlot(engine) for _ in range(workers)]
-    free = queue.SimpleQueue[KeptSlot]()
-    for slot in slots:
-        free.put(slot)
-
-    def work(task: Task) -> tuple[Task, Verdict | GraderError]:
-        slot = free.get()
-        try:
-            return task, slot.grade(task, on_result, workers)
-        except GraderError as error:
-            return task, error
-        finally:
-            free.put(slot)
-
+    slots = Slots(engine, workers, on_result)
     pool = concurrent.futures.ThreadPoolExecutor(workers)
     try:
-        futures = [pool.submit(work, task) for task in waiting]
-        for future in concurrent.futures.as_completed(futures):
-            yield future.result()
+        tasks_of = {pool.submit(slots.grade, task): task for task in waiting}
+        for future in concurrent.futures.as_completed(tasks_of):
+            yield tasks_of[future], future.result()
     finally:
         # After Ctrl-C the slots go first: that ends the gradings which still run, for good.
+        slots.ending.set()
         pool.shutdown(wait=False, cancel_futures=True)
-        for slot in slots:
-            slot.end()
+        slots.close()
         pool.shutdown(wait=True)
 
 

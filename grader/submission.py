@@ -58,10 +58,40 @@ def collect(kata: Kata, folder: pathlib.Path) -> Submission:
     # Of a folder elsewhere everything counts; only what the kata lets a learner edit is taken.
     found = _walk(folder)
     files.update({name: content for name, content in found if kata.is_editable(name)})
+    return _complete(kata, files, str(folder))
+
+
+def of_files(kata: Kata, files: Iterable[tuple[str, bytes]], where: str) -> Submission:
+    """The submission that these files make, read from `where`; what is not editable is left out.
+
+    Raises `RefusedSubmission` as soon as they are too many, too large or oddly named, so the
+    files may be read one by one while they are asked for.
+    """
+    kept: dict[str, bytes] = {}
+    total = 0
+    for name, content in files:
+        if not kata.is_editable(name):
+            continue
+        for position, part in enumerate(name.split("/")):
+            _check_name("/".join(name.split("/")[: position + 1]), part)
+        kept[name] = content
+        total += len(content)
+        _check_size(len(kept), total, where, name)
+    return _complete(kata, kept, where)
+
+
+def _complete(kata: Kata, files: Mapping[str, bytes], where: str) -> Submission:
     for name in kata.required_files:
         if name not in files:
-            raise RefusedSubmission(f"{name} is missing in {folder}; {kata.name} needs it")
+            raise RefusedSubmission(f"{name} is missing in {where}; {kata.name} needs it")
     return Submission(files)
+
+
+def _check_size(count: int, total: int, where: str, name: str) -> None:
+    if count > MAX_FILES:
+        raise RefusedSubmission(f"{where} holds more than {MAX_FILES} files")
+    if total > MAX_BYTES:
+        raise RefusedSubmission(f"{where} holds more than {MAX_BYTES // 1024**2} MB (at {name})")
 
 
 def _walk(folder: pathlib.Path) -> Iterable[tuple[str, bytes]]:
@@ -85,12 +115,7 @@ def _walk(folder: pathlib.Path) -> Iterable[tuple[str, bytes]]:
                 continue
             content = _read(path, name)
             count, total = count + 1, total + len(content)
-            if count > MAX_FILES:
-                raise RefusedSubmission(f"{folder} holds more than {MAX_FILES} files")
-            if total > MAX_BYTES:
-                raise RefusedSubmission(
-                    f"{folder} holds more than {MAX_BYTES // 1024**2} MB (at {name})"
-                )
+            _check_size(count, total, str(folder), name)
             yield name, content
 
 

@@ -83,7 +83,9 @@ def test_every_session_says_what_it_is_for() -> None:
     listed = subprocess.run(
         [str(NOX), "-l"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
     ).stdout
-    for session in ("env", "grade", "watch", "map", "verify", "doctor", "tests", "lint", "lock"):
+    for session in (
+        "env", "grade", "watch", "map", "verify", "doctor", "cohort", "tests", "lint", "lock"
+    ):  # fmt: skip
         assert f" {session} -> " in listed
 
 

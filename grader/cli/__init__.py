@@ -12,7 +12,7 @@ from grader import __version__, grading, scaffold
 from grader import mutants as mutating
 from grader import verify as verifying
 from grader.catalog import Catalog, Kata
-from grader.cli import health, learner, practice, screen
+from grader.cli import cohort, health, learner, marking, practice, screen
 from grader.cli.arguments import (
     Commands,
     complete_kata,
@@ -105,7 +105,8 @@ def grade(
     """Grade your work on KATA (full or short name).
 
     Without a name: every kata that you have changed, or else the first of the path. Verdicts on
-    your own folder count as attempts in `kata list`.
+    your own folder count as attempts in `kata list`. In a learner edition, whose hidden tests are
+    with the instructor, the visible tests run instead.
 
     Exit code: 0 all passed, 1 not all passed, 2 usage, 4 trouble of an engine or the grader, 130
     interrupted.
@@ -113,6 +114,8 @@ def grade(
     catalog = find_catalog()
     progress = Progress(catalog.root)
     katas = _chosen(catalog, names, all_katas)
+    if katas and not any(kata.has_hidden_tests for kata in katas):
+        sys.exit(learner.run_visible_tests(katas, verdict_wanted=as_json or folder is not None))
     submissions = {kata.name: _folder_of(kata, folder, len(katas) == 1) for kata in katas}
     engine = _choose_engine(engine_name)
     tasks, verdicts = [], dict[str, Verdict | GraderError]()
@@ -276,6 +279,11 @@ def new(name: str) -> None:
     """Lay out a new kata, whose proof says what is missing."""
     made = scaffold.lay_out(find_catalog(), name)
     screen.say(f"made {', '.join(map(str, made))}; kata verify {name} says what is missing")
+
+
+kata.add_command(cohort.cohort)
+for command in marking.COMMANDS:
+    cohort.cohort.add_command(command)
 
 
 @kata.command(epilog=examples("kata doctor"))

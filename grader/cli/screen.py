@@ -12,7 +12,8 @@ import shutil
 import sys
 import sysconfig
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import rich.box
 from rich.console import Console
@@ -33,6 +34,8 @@ from grader.watching import Phase, Sight, Watching
 
 #: For tables and texts; lines of our own words are never longer than the second.
 _MAX_WIDTH, _LINE_WIDTH = 100, 80
+#: Between two lines of progress, where no bar can be drawn.
+_LINE_SECONDS = 30.0
 #: Words instead of signs, no colour, nothing that moves: for screen readers, say.
 _words_only = bool(os.environ.get("KATA_PLAIN")) or os.environ.get("TERM") == "dumb"
 
@@ -104,6 +107,69 @@ def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
     with Progress(*columns, console=_err, transient=True) as bar:
         task = bar.add_task(what, total=total, latest="")
         yield lambda text: bar.update(task, advance=1, latest=_plain(text))
+
+
+@contextlib.contextmanager
+def long_progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar with rate and time left for what may take hours. On no terminal: a line now and then.
+
+    The function that it gives is told of steps done.
+    """
+    began = told = time.monotonic()
+    done = 0
+
+    def pace() -> str:
+        rate = done / max(time.monotonic() - began, 0.001)
+        left = f"{_duration((total - done) / rate)} left" if rate else ""
+        return f"{rate * 60:.0f} a minute, {left}" if rate else ""
+
+    if not _err.is_terminal:
+
+        def advance_plainly(steps: int) -> None:
+            nonlocal done, told
+            done += steps
+            if time.monotonic() - told > _LINE_SECONDS:
+                told = time.monotonic()
+                say(f"{what}: {done} of {total}, {pace()}")
+
+        yield advance_plainly
+        return
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(20),
+               MofNCompleteColumn(), TextColumn("{task.fields[pace]}"))  # fmt: skip
+    with Progress(*columns, console=_err, transient=True) as bar:
+        task = bar.add_task(what, total=total, pace="")
+
+        def advance(steps: int) -> None:
+            nonlocal done
+            done += steps
+            bar.update(task, advance=steps, pace=pace())
+
+        yield advance
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Plain lines of results."""
+    for line in lines:
+        _line(line)
+
+
+def print_table(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], words: Collection[str] = ()
+) -> None:
+    """A table whose first column and those headed by `words` are text, the others numbers."""
+    table = Table(box=_box, show_edge=False, pad_edge=False)
+    for position, head in enumerate(heads):
+        number = position > 0 and head not in words
+        table.add_column(head, justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(_plain, row))
+    _out.print(table)
 
 
 def print_verdict(verdict: Verdict, *, titles_only: bool) -> None:
@@ -261,6 +327,29 @@ def print_next_step(verdict: Verdict, kata: Kata, suggestion: Kata | None) -> No
         _line(f"Next: read katas/{kata.name}/README.md, mend the code beside it, then")
         _line(f"  nox -s grade -- {kata.short_name}")
         _line(f"Stuck? One step further each time: {program()} hint {kata.short_name}")
+
+
+def print_learner_edition() -> None:
+    """Before visible tests run in the place of hidden ones."""
+    _line("This is a learner edition: the hidden tests are with your instructor, who grades")
+    _line("what you hand in. The visible tests run here, without a sandbox.")
+
+
+def print_visible_tests(kata: Kata) -> None:
+    _out.print()
+    _line(f"{kata.contract.title} ({kata.name}): visible tests", "bold")
+    # What pytest prints comes next, and not through this console.
+    sys.stdout.flush()
+
+
+def print_visible_summary(katas: Sequence[Kata], codes: Sequence[int]) -> None:
+    """What visible tests say of each kata, and what they cannot say."""
+    _out.print()
+    for kata, code in zip(katas, codes, strict=True):
+        good = code == 0
+        said = "the visible tests pass" if good else "the visible tests do not pass"
+        _line(f"{_YES if good else _NO} {kata.short_name}: {said}", "green" if good else "red")
+    _line("What else must hold stands in each kata's README, under What must hold.")
 
 
 def print_summary(verdicts: Sequence[Verdict]) -> None:

@@ -1,0 +1,404 @@
+"""`kata cohort`: an instructor's commands. The libraries that they need are an extra."""
+
+import collections
+import contextlib
+import datetime
+import os
+import pathlib
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from grader.cli import screen
+from grader.cli.arguments import Commands, examples, find_catalog
+from grader.engines import ENGINES
+from grader.errors import UsageError
+
+if TYPE_CHECKING:
+    from grader.cohort.collect import Collected, State
+    from grader.cohort.config import Cohort
+    from grader.cohort.grade import Done, Place
+    from grader.cohort.store import Store
+
+_DONE, _REFUSED, _TROUBLE = 0, 1, 4
+#: Lines about single learners, beyond which the rest is only counted.
+_MOST_LINES = 20
+
+
+class _CohortCommands(Commands):
+    """Says how to install the extra, where it is missing."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] == "grader":
+                raise
+            raise UsageError(
+                f"kata cohort needs {error.name}, which is not installed here; run: "
+                f"{sys.executable} -m pip install 'ai-engineer-katas[cohort]' (in a clone: "
+                "nox -s cohort)"
+            ) from None
+
+
+@click.group(
+    cls=_CohortCommands,
+    epilog=examples(
+        "kata cohort init spring         a folder: cohort.toml, roster.csv",
+        "kata cohort collect             what the roster's sources hold",
+        "kata cohort grade -j 4          all that is due, four at once",
+        "kata cohort status              who has handed in what; trouble",
+    ),
+)
+def cohort() -> None:
+    """Hand out, collect, grade and mark the work of many learners.
+
+    \b
+    1. init DIR makes a folder. Write your katas, due times and late
+       policy into its cohort.toml, and your learners into roster.csv.
+    2. collect takes their work from git, folders, or exports.
+    3. grade grades what is new. It may be interrupted or killed: the
+       same command goes on where it was.
+    4. status tells how far it is.
+    5. marks shows what became of it, rule adjusts a mark or excuses,
+       export and feedback hand back.
+    6. regrade compares, after a kata was corrected, and applies.
+
+    handout writes the edition for learners, without hidden tests. All but
+    it and init work on the cohort around the working directory; --cohort
+    DIR names another.
+    """
+
+
+in_cohort = click.option(
+    "--cohort", "folder", type=click.Path(path_type=pathlib.Path), metavar="DIR", default=".",
+    help="The cohort's folder. [default: here or above]",
+)  # fmt: skip
+
+
+def _split(_: click.Context, __: click.Parameter, value: tuple[str, ...]) -> list[str]:
+    return [name for each in value for name in each.split(",") if name]
+
+
+of_katas = click.option(
+    "--katas", "--kata", "katas", multiple=True, callback=_split, metavar="KATA,…",
+    help="Only these katas.",
+)  # fmt: skip
+of_learners = click.option(
+    "--learners", "--learner", "learners", multiple=True, callback=_split, metavar="ID,…",
+    help="Only these learners, by id.",
+)  # fmt: skip
+
+
+def open_cohort(folder: pathlib.Path) -> "Cohort":
+    from grader.cohort.config import Cohort
+
+    return Cohort.find(folder, find_catalog())
+
+
+@cohort.command(epilog=examples("kata cohort init spring"))
+@click.argument("folder", type=click.Path(path_type=pathlib.Path), metavar="DIR")
+def init(folder: pathlib.Path) -> None:
+    """Make a cohort's folder DIR, to be filled in.
+
+    cohort.toml says which katas are due when, the late policy and the time zone. roster.csv has
+    one line for each learner:
+
+    \b
+      id      up to 64 letters, digits, dots, hyphens; stands in every
+              log and export, so no name
+      name    stays in this file, as the address does
+      email   may be left empty
+      source  a repository's URL, or a folder (from here); empty where
+              work arrives by Moodle, Canvas or a drop folder
+
+    Columns moodle and canvas may hold the numbers by which those know a learner, where names do
+    not match.
+    """
+    from grader.cohort import config
+
+    made = config.init(folder, find_catalog(), datetime.date.today())
+    screen.print_paths(made)
+    screen.say(f"edit both; then: {screen.program()} cohort collect --cohort {folder}")
+
+
+@cohort.command(
+    epilog=examples(
+        "kata cohort collect                          the roster's sources",
+        "kata cohort collect --moodle week3.zip --kata leaky-cv",
+        "kata cohort collect --canvas submissions.zip --kata leaky-cv",
+        "kata cohort collect --drop incoming --watch   until Ctrl-C",
+    )
+)
+@in_cohort
+@of_katas
+@of_learners
+@click.option(
+    "--moodle", type=click.Path(path_type=pathlib.Path), metavar="ZIP",
+    help='Moodle\'s "Download all submissions".',
+)  # fmt: skip
+@click.option(
+    "--canvas", type=click.Path(path_type=pathlib.Path), metavar="ZIP",
+    help='Canvas\' "Download Submissions".',
+)  # fmt: skip
+@click.option(
+    "--drop", type=click.Path(path_type=pathlib.Path), metavar="DIR",
+    help="A folder with a folder or an archive for each id: a1/…, a1.zip, a1_KATA.tar.gz.",
+)  # fmt: skip
+@click.option("--watch", is_flag=True, help="With --drop: again whenever something arrives.")
+@click.option(
+    "--at", metavar="TIME",
+    help="When it was handed in, as 2026-10-24T23:59, in the cohort's time zone.",
+)  # fmt: skip
+def collect(
+    folder: pathlib.Path,
+    katas: list[str],
+    learners: list[str],
+    moodle: pathlib.Path | None,
+    canvas: pathlib.Path | None,
+    drop: pathlib.Path | None,
+    watch: bool,
+    at: str | None,
+) -> None:
+    """Take in what learners have handed in.
+
+    From git: for each kata the last commit that is dated no later than it was due, and the last
+    one no later than the cut-off. Commit dates can be forged, as can the times of files. So
+    collect when something is due: what was not there then counts as handed in after that, whatever
+    its date says.
+
+    Exports of Moodle and Canvas do not tell when something was handed in. It counts as on time,
+    or, where Canvas says LATE, as just late; --at says otherwise.
+
+    Collecting the same again changes nothing. A work that cannot be graded (no archive, a link, too
+    large) is kept as a refusal, and the rest goes on. Upload to a drop folder under a name that
+    begins with a dot and rename it, so that nothing is taken half.
+
+    Exit code: 0 all taken, 1 some refused, 2 usage, 4 some sources could not be read.
+    """
+    from grader.cohort import collect as collecting
+
+    ours = open_cohort(folder)
+    if sum(each is not None for each in (moodle, canvas, drop)) > 1:
+        raise UsageError("--moodle, --canvas and --drop are different sources; give one of them")
+    if watch and drop is None:
+        raise UsageError("--watch needs --drop DIR, the folder to watch")
+    chosen, time_of = ours.chosen(katas), _moment(ours, at)
+    people = ours.roster.chosen(learners)
+
+    def once() -> Iterator["Collected"]:
+        now = datetime.datetime.now(datetime.UTC)
+        if moodle:
+            return collecting.from_moodle(ours, store, moodle, chosen, now, time_of)
+        if canvas:
+            return collecting.from_canvas(ours, store, canvas, chosen, now, time_of)
+        if drop:
+            return collecting.from_drop(ours, store, drop, chosen, now, time_of)
+        return collecting.from_sources(ours, store, people, chosen, now)
+
+    with ours.store() as store:
+        if watch and drop:
+            screen.say(f"watching {drop}; Ctrl-C ends it")
+            for each in collecting.watch(once, drop, 2.0):
+                screen.say(_line_of(each))
+            return
+        with screen.waiting("collecting"):
+            found = list(once())
+    _print_collected(found)
+    states = {each.state for each in found}
+    sys.exit(_TROUBLE if "trouble" in states else _REFUSED if "refused" in states else _DONE)
+
+
+def _moment(ours: "Cohort", text: str | None) -> datetime.datetime | None:
+    if text is None:
+        return None
+    try:
+        local = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"--at {text!r} is no time; write one like 2026-10-24T23:59") from None
+    return local.astimezone(datetime.UTC) if local.tzinfo else ours.config.utc(local)
+
+
+def _line_of(each: "Collected") -> str:
+    words = [each.learner, each.kata.partition("/")[2], each.state]
+    return " ".join(filter(None, words)) + (f": {each.told}" if each.told else "")
+
+
+def _print_collected(found: Iterable["Collected"]) -> None:
+    found = list(found)
+    states = collections.Counter(each.state for each in found)
+    worth = [each for each in found if each.state in ("refused", "trouble", "absent")]
+    for each in worth[:_MOST_LINES]:
+        screen.say(_line_of(each))
+    if len(worth) > _MOST_LINES:
+        screen.say(f"and {len(worth) - _MOST_LINES} more of these")
+    words: dict[State, str] = {
+        "new": "new",
+        "known": "known already",
+        "refused": "refused",
+        "untouched": "untouched starters",
+        "absent": "without work",
+        "trouble": "in trouble",
+    }
+    told = [f"{states[state]} {word}" for state, word in words.items() if states[state]]
+    screen.print_lines([f"collected: {', '.join(told) or 'nothing'}"])
+
+
+@cohort.command(
+    epilog=examples(
+        "kata cohort grade                        all that is due",
+        "kata cohort grade --katas leaky-cv -v    one kata, each learner",
+        "kata cohort grade --learners a1,b2       some learners",
+        "kata cohort grade --retry-parked         what was parked, too",
+        "kata cohort grade --scheduler tcp://10.0.0.5:8786",
+    )
+)
+@in_cohort
+@of_katas
+@of_learners
+@click.option(
+    "-j", "--jobs", type=click.IntRange(1, 512), default=os.cpu_count() or 1,
+    help="Gradings at once. [default: the number of processors]",
+)  # fmt: skip
+@click.option(
+    "--engine", "engine_name", metavar="NAME",
+    shell_complete=lambda _, __, typed: [e for e in ("auto", *ENGINES) if e.startswith(typed)],
+    help="auto, docker or bubblewrap. [default: as cohort.toml says]",
+)  # fmt: skip
+@click.option("--without-isolation", is_flag=True, help="Let the engine process be used.")
+@click.option("--scheduler", metavar="URL", help="Grade on the Dask cluster of this scheduler.")
+@click.option("--retry-parked", is_flag=True, help="Try again what was parked for trouble.")
+@click.option("-v", "--verbose", is_flag=True, help="A line for each grading.")
+def grade(
+    folder: pathlib.Path,
+    katas: list[str],
+    learners: list[str],
+    jobs: int,
+    engine_name: str | None,
+    without_isolation: bool,
+    scheduler: str | None,
+    retry_parked: bool,
+    verbose: bool,
+) -> None:
+    """Grade all that is due: handed in and not yet graded.
+
+    Each grading is kept as soon as it is done, so this may be stopped or killed at any moment; the
+    same command goes on where it was. What the engine has trouble with is tried again, later and
+    later, and parked after four tries: never a zero. A kata, an image or a grader that has changed
+    makes its gradings due again, beside the old ones.
+
+    Exit code: 0 all graded, 2 usage, 4 trouble: some parked, or the run had to end.
+    """
+    from grader.cohort import grade as grading
+
+    ours = open_cohort(folder)
+    chosen = ours.chosen(katas)
+    people = [learner.id for learner in ours.roster.chosen(learners)] if learners else None
+    for kata in chosen:
+        _ = kata.hidden_tests
+    with ours.store() as store, contextlib.ExitStack() as stack:
+        if retry_parked:
+            store.unpark([each.key for each in store.troubles() if each.parked])
+        name = grading.engine_name(ours, store, engine_name)
+        place: Place
+        if scheduler:
+            place = grading.Cluster(scheduler, name, chosen, without_isolation=without_isolation)
+        else:
+            with screen.waiting("looking for an engine") as step:
+                engine, passed_over = grading.choose_engine(
+                    name, step, without_isolation=without_isolation
+                )
+            for reason in passed_over:
+                screen.say(f"passed over {reason}")
+            place = grading.Here(engine, jobs)
+        stack.callback(place.close)
+        work = grading.plan(store, place, chosen, people)
+        counts = carry_out(store, place, work, verbose)
+        parked = [each for each in store.troubles() if each.parked]
+    told = [f"graded {counts['graded']} of {len(work)} due"]
+    if counts["elsewhere"]:
+        told.append(f"{counts['elsewhere']} by another grader")
+    if counts["parked"]:
+        told.append(f"{counts['parked']} parked")
+    screen.print_lines([", ".join(told)])
+    if parked:
+        screen.say(f"{len(parked)} gradings are parked for trouble; kata cohort status tells why")
+    sys.exit(_TROUBLE if counts["parked"] else _DONE)
+
+
+def carry_out(
+    store: "Store", place: "Place", work: list[Any], verbose: bool
+) -> collections.Counter[str]:
+    from grader.cohort import grade as grading
+
+    counts: collections.Counter[str] = collections.Counter()
+    with screen.long_progress("grading", len(work)) as advance:
+        for done in grading.carry_out(store, place, work):
+            if done.settled:
+                what = "parked" if done.parked else "graded" if done.verdict else "elsewhere"
+                counts[what] += 1
+                advance(1)
+            if verbose or done.trouble:
+                for learner in done.due.learners:
+                    screen.say(f"{learner} {done.due.kata.short_name}: {_told(done)}")
+    return counts
+
+
+def _told(done: "Done") -> str:
+    if done.trouble:
+        return f"trouble, {'parked' if done.parked else 'to be tried again'}: {done.trouble}"
+    if done.verdict is None:
+        return "graded by another grader meanwhile"
+    points, verdict = done.verdict["points"], done.verdict
+    return (f"{verdict['outcome']}, {points['earned']} of {points['possible']} points, "
+            f"{verdict['seconds']:.1f} s")  # fmt: skip
+
+
+@cohort.command(epilog=examples("kata cohort status", "kata cohort status --cohort spring"))
+@in_cohort
+def status(folder: pathlib.Path) -> None:
+    """Show what was handed in, graded, refused; and what is in trouble.
+
+    due: handed in, but not graded with the katas as they are now.
+    """
+    from grader.cohort import grade as grading
+
+    ours = open_cohort(folder)
+    with ours.store() as store:
+        hand_ins = store.hand_ins(katas=list(ours.assigned))
+        due_now = grading.due_now(store, ours.katas, hand_ins)
+        troubles = [each for each in store.troubles() if each.parked]
+        runs = store.runs()
+    due = collections.Counter(each.kata.name for each in due_now)
+    parked = collections.Counter(each.kata for each in troubles)
+    rows = []
+    for kata in ours.katas:
+        ours_of = [each for each in hand_ins if each.kata == kata.name]
+        refused = sum(each.submission is None for each in ours_of)
+        learners = len({each.learner for each in ours_of})
+        rows.append([kata.short_name, learners, len(ours_of), due[kata.name],
+                     refused, parked[kata.name]])  # fmt: skip
+    heads = ["kata", "learners", "hand-ins", "due", "refused", "parked"]
+    screen.print_table(heads, [list(map(str, row)) for row in rows])
+    lines = [f"{len(ours.roster.learners)} learners in the roster"]
+    if runs:
+        last = runs[-1]
+        begun = last.begun.astimezone(ours.config.zone)
+        seconds = max((last.seen - last.begun).total_seconds(), 1)
+        lines.append(
+            f"last run: {begun:%Y-%m-%d %H:%M}, {last.graded} of {last.due} graded with "
+            f"{last.engine}, {last.graded / seconds * 60:.0f} a minute"
+            + ("" if last.ended else "; it is at work, or was killed")
+        )
+    screen.print_lines(lines)
+    owners: dict[tuple[str, str | None], list[str]] = {}
+    for each in hand_ins:
+        owners.setdefault((each.kata, each.submission), []).append(each.learner)
+    for trouble in troubles[:_MOST_LINES]:
+        who = ", ".join(dict.fromkeys(owners.get((trouble.kata, trouble.submission), ["nobody"])))
+        screen.print_lines([f"parked after {trouble.tries} tries: {who} "
+                            f"{trouble.kata.partition('/')[2]}: {trouble.message}"])  # fmt: skip
+    if troubles:
+        screen.say("once that is mended: kata cohort grade --retry-parked")

@@ -1,0 +1,1 @@
+"""Cohorts: many learners' work collected, graded once and kept. Nothing below imports this."""

@@ -1,0 +1,480 @@
+"""What of a cohort is due, graded on this machine or on a Dask cluster, and kept as it falls.
+
+Only verdicts that were committed count as graded, so a grader may be killed at any moment: the
+next one finds the same work due, with the same seeds. Several may be at work at once: the store
+keeps the first verdict of each grading.
+"""
+
+import collections
+import concurrent.futures
+import contextlib
+import dataclasses
+import datetime as dt
+import functools
+import heapq
+import itertools
+import json
+import threading
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import jsonschema
+
+from grader import __version__, grading, verdict
+from grader.catalog import Catalog, Kata
+from grader.cohort.config import Cohort
+from grader.cohort.store import Edition, HandIn, Store, edition_of
+from grader.engines import choose
+from grader.engines.base import Engine, Progress
+from grader.errors import EngineTrouble, GraderError, UsageError
+from grader.grading import Slots, Task
+from grader.submission import Submission
+from grader.verdict import Outcome, Verdict
+
+#: Seconds before each further try of a grading that ended in trouble; after the last it is parked.
+PAUSES = (2.0, 15.0, 60.0)
+#: An engine that is gone is waited for so long before a run gives up.
+PATIENCE = 300.0
+_LONGEST_PAUSE = 15.0
+_HEARTBEAT = 5.0
+_LOOK_SECONDS = 0.5
+#: The engine and what it runs on that a cohort is graded with, once `auto` has been decided.
+_ENGINE_FACT, _IMAGE_FACT = "engine", "image"
+
+
+@dataclasses.dataclass(frozen=True)
+class Due:
+    """One grading to be done."""
+
+    key: str
+    kata: Kata
+    submission: str
+    edition: Edition
+    #: Whose work it is; several, if they handed in the same bytes.
+    learners: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What became of it: a verdict, trouble that is tried again later, or parked trouble."""
+
+    due: Due
+    #: As `Verdict.as_json` gives it; None for trouble, or if another grader was faster.
+    verdict: Mapping[str, Any] | None
+    trouble: str = ""
+    parked: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is tried in this run."""
+        return not self.trouble or self.parked
+
+
+class Place(Protocol):
+    """Where gradings are done. Its answers are plain data: see `_attempt`."""
+
+    #: The engine's name, and its image or else its name again.
+    engine: str
+    image: str
+
+    def at_once(self) -> int:
+        """How many to hand out. Raises `EngineTrouble` when nothing is left to do them."""
+
+    def submit(
+        self, kata: Kata, submission: Submission, seed: int
+    ) -> concurrent.futures.Future[str]: ...
+
+    def close(self) -> None:
+        """Gives up what is still at work, at once."""
+
+
+def choose_engine(
+    name: str, progress: Progress, *, without_isolation: bool
+) -> tuple[Engine, list[str]]:
+    """As `engines.choose`, but an engine without walls is refused unless told twice."""
+    engine, passed_over = choose(name, progress)
+    if not engine.isolated and not (without_isolation and name == engine.name):
+        raise UsageError(
+            "\n".join(
+                [
+                    f"the engine {engine.name} isolates nothing: any learner's code could read the "
+                    "roster and every other learner's work. Make docker or bubblewrap work (kata "
+                    "doctor says how). On a machine that holds nothing else: --engine "
+                    f"{engine.name} --without-isolation",
+                    *passed_over,
+                ]
+            )
+        )
+    return engine, passed_over
+
+
+def engine_name(cohort: Cohort, store: Store, asked: str | None) -> str:
+    """The engine asked for, else cohort.toml's; `auto` stays with what it has been decided to.
+
+    Otherwise a daemon that is down for a day would make all work due again, on another engine.
+    """
+    name = asked or cohort.config.engine
+    return (store.fact(_ENGINE_FACT) or name) if name == "auto" else name
+
+
+def plan(
+    store: Store, place: Place, katas: Sequence[Kata], learners: Collection[str] | None = None
+) -> list[Due]:
+    """All due work on these katas, fairly ordered: the first of each learner, then the second.
+
+    Parked trouble is left out (`Store.unpark`).
+    """
+    store.set_fact(_ENGINE_FACT, place.engine)
+    store.set_fact(_IMAGE_FACT, place.image)
+    hand_ins = store.hand_ins(learners, [kata.name for kata in katas])
+    return _plan(store, place.image, katas, hand_ins)
+
+
+def due_now(store: Store, katas: Sequence[Kata], hand_ins: Sequence[HandIn]) -> list[Due]:
+    """Which of these hand-ins would be graded now, with the engine of the last run."""
+    return _plan(store, store.fact(_IMAGE_FACT) or "", katas, hand_ins)
+
+
+def _plan(store: Store, image: str, katas: Sequence[Kata], hand_ins: Sequence[HandIn]) -> list[Due]:
+    editions = {kata.name: Edition(grading.kata_hash(kata), image, __version__) for kata in katas}
+    by_name = {kata.name: kata for kata in katas}
+    settled = store.graded(by_name) | {each.key for each in store.troubles() if each.parked}
+    owners: dict[str, list[str]] = {}
+    found: dict[str, Due] = {}
+    for hand_in in hand_ins:
+        if hand_in.submission is None:
+            continue
+        edition = editions[hand_in.kata]
+        key = edition.key(hand_in.submission)
+        if key not in settled:
+            owners.setdefault(key, []).append(hand_in.learner)
+            found[key] = Due(key, by_name[hand_in.kata], hand_in.submission, edition, ())
+    order = {kata.name: position for position, kata in enumerate(katas)}
+    piles: dict[str, list[Due]] = {}
+    for key, due in sorted(found.items(), key=lambda pair: order[pair[1].kata.name]):
+        whole = dataclasses.replace(due, learners=tuple(dict.fromkeys(owners[key])))
+        piles.setdefault(whole.learners[0], []).append(whole)
+    rounds = itertools.zip_longest(*piles.values())
+    # Within a round by kata: a slot stays warm for one as long as there is any.
+    return [
+        due
+        for one in rounds
+        for due in sorted(filter(None, one), key=lambda due: order[due.kata.name])
+    ]
+
+
+def carry_out(
+    store: Store, place: Place, work: Sequence[Due], pauses: Sequence[float] = PAUSES
+) -> Iterator[Done]:
+    """Does all that is due; yields as it is kept.
+
+    Raises `StoreTrouble` when nothing can be kept any more, `EngineTrouble` when nothing can be
+    graded any more. Either way, and when it is closed early, what was yielded is safe.
+    """
+    if not work:
+        return
+    waiting = collections.deque(work)
+    later: list[tuple[float, int, Due]] = []
+    at_work: dict[concurrent.futures.Future[str], Due] = {}
+    numbers = itertools.count()
+    graded = troubles = 0
+    run = store.begin_run(place.engine, max(place.at_once(), 1), len(work), _now())
+    beat = time.monotonic()
+    try:
+        while waiting or later or at_work:
+            while len(at_work) < place.at_once():
+                if later and later[0][0] <= time.monotonic():
+                    due = heapq.heappop(later)[2]
+                elif waiting:
+                    due = waiting.popleft()
+                else:
+                    break
+                if store.has_grading(due.key):
+                    yield Done(due, None)
+                    continue
+                submission = store.submission(due.kata.name, due.submission)
+                at_work[place.submit(due.kata, submission, store.seed(due.key))] = due
+            if at_work:
+                done, _ = concurrent.futures.wait(
+                    at_work, _LOOK_SECONDS, concurrent.futures.FIRST_COMPLETED
+                )
+            else:
+                done = set()
+                time.sleep(_LOOK_SECONDS if not later else
+                           min(max(later[0][0] - time.monotonic(), 0), _LOOK_SECONDS))  # fmt: skip
+            for future in done:
+                due = at_work.pop(future)
+                result, told = _result(future, due)
+                if result is not None:
+                    new = store.add_grading(result, _now())
+                    graded += new
+                    yield Done(due, result if new else None)
+                    continue
+                troubles += 1
+                trouble = store.note_trouble(
+                    due.key, due.submission, due.kata.name, told, _now(), most=len(pauses) + 1
+                )
+                if not trouble.parked:
+                    pause = pauses[min(trouble.tries, len(pauses)) - 1]
+                    heapq.heappush(later, (time.monotonic() + pause, next(numbers), due))
+                yield Done(due, None, told, trouble.parked)
+            if time.monotonic() - beat > _HEARTBEAT:
+                store.note_run(run, graded, troubles, _now())
+                beat = time.monotonic()
+    finally:
+        with contextlib.suppress(GraderError):
+            store.note_run(run, graded, troubles, _now(), ended=True)
+
+
+def _result(future: concurrent.futures.Future[str], due: Due) -> tuple[dict[str, Any] | None, str]:
+    """A verdict that fits what was due, or what the trouble is. Raises when all is in vain."""
+    try:
+        answer: dict[str, Any] = json.loads(future.result())
+    except concurrent.futures.CancelledError:
+        return None, "the worker was lost"
+    except Exception as error:  # what a cluster may raise for a worker that is gone
+        return None, f"the worker was lost ({type(error).__name__}: {error})"
+    if "gone" in answer:
+        raise EngineTrouble(
+            f"{answer['gone']}; waited {PATIENCE:.0f} s for it. What was graded is kept: mend it, "
+            "and run the same command again"
+        )
+    document = answer.get("verdict")
+    if document is None:
+        return None, str(answer["trouble"])
+    if not _validator().is_valid(document):
+        return None, "what came back is no verdict"
+    if edition_of(document) != due.edition or document["submission"]["hash"] != due.submission:
+        return None, "graded with other katas or another grader than are here; use the same clone"
+    return document, ""
+
+
+@functools.cache
+def _validator() -> jsonschema.protocols.Validator:
+    schema = verdict.schema()
+    return jsonschema.validators.validator_for(schema)(schema)
+
+
+def _attempt(slots: Slots, task: Task, patience: float, *, alone: bool) -> str:
+    """One grading as JSON: {"verdict": …}, {"trouble": "why"} or {"gone": "the engine's problem"}.
+
+    While the engine as a whole does not work, it is waited for: that is no grading's trouble.
+    With `alone`, nobody else could do it, and an engine that stays away ends the run.
+    """
+    give_up = time.monotonic() + patience
+    pause = 1.0
+    while True:
+        result = slots.grade(task)
+        if isinstance(result, Verdict) and result.outcome is not Outcome.TROUBLE:
+            return json.dumps({"verdict": result.as_json()})
+        problem = slots.engine.problem()
+        if problem is None or slots.ending.is_set():
+            return json.dumps({"trouble": _told(result)})
+        while problem is not None and not slots.ending.is_set():
+            if time.monotonic() > give_up:
+                return json.dumps({"gone" if alone else "trouble": problem})
+            slots.ending.wait(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+            problem = slots.engine.problem()
+
+
+def _told(result: Verdict | GraderError) -> str:
+    if isinstance(result, GraderError):
+        return str(result)
+    each = next(each for each in result.behaviours if each.outcome is Outcome.TROUBLE)
+    return f"{each.id}: {each.finding.observed if each.finding else 'trouble'}"
+
+
+class Here:
+    """This machine: threads, each with a slot of its own."""
+
+    def __init__(self, engine: Engine, jobs: int, patience: float = PATIENCE) -> None:
+        self.engine = engine.name
+        self.image = engine.image or engine.name
+        self._jobs = jobs
+        self._patience = patience
+        self._slots = Slots(engine, jobs)
+        self._pool = concurrent.futures.ThreadPoolExecutor(jobs)
+
+    def at_once(self) -> int:
+        # One more than there are slots, so that none waits for the store.
+        return self._jobs + 1
+
+    def submit(
+        self, kata: Kata, submission: Submission, seed: int
+    ) -> concurrent.futures.Future[str]:
+        # Read and parsed here: Python's parser does not bear several threads at once.
+        _ = kata.hidden_tests
+        task = Task(kata, submission, seed)
+        return self._pool.submit(_attempt, self._slots, task, self._patience, alone=True)
+
+    def close(self) -> None:
+        self._slots.ending.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._slots.close()
+        self._pool.shutdown(wait=True)
+
+
+class Cluster:
+    """A Dask cluster by its scheduler's address. Workers are trusted: they have the hidden tests.
+
+    What is sent is plain data: the kata's name, the files, the seed. Each worker has the
+    repository and an engine of its own; what comes back is a verdict's JSON. Dask gives a lost
+    worker's gradings to the others.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        engine: str,
+        katas: Sequence[Kata],
+        *,
+        without_isolation: bool = False,
+        patience: float = PATIENCE,
+    ) -> None:
+        import distributed
+
+        self._address = address
+        self._patience = patience
+        self._asked = engine, without_isolation
+        self._without: float | None = None
+        try:
+            self._client = distributed.Client(address, timeout=10, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise EngineTrouble(
+                f"no Dask scheduler answers at {address} ({error}); start one with: dask scheduler"
+            ) from None
+        try:
+            self.engine, self.image = self._agree(katas)
+            self._executor = self._client.get_executor(pure=False)
+        except BaseException:
+            self._client.close(timeout=2)
+            raise
+
+    def _agree(self, katas: Sequence[Kata]) -> tuple[str, str]:
+        """Asks every worker what it would grade with; they must all be the same as here."""
+        workers = self._threads()
+        if not workers:
+            raise EngineTrouble(
+                f"the scheduler at {self._address} has no workers; start some, each in a clone of "
+                f"this repository: dask worker {self._address}"
+            )
+        names = [kata.name for kata in katas]
+        asked = {
+            worker: self._client.submit(
+                _describe, *self._asked, names, pure=False, workers=[worker]
+            )
+            for worker in workers
+        }
+        told = {worker: future.result() for worker, future in asked.items()}
+        here = [[kata.name, grading.kata_hash(kata)] for kata in katas]
+        for worker, about in told.items():
+            if "problem" in about:
+                raise EngineTrouble(f"worker {worker}: {about['problem']}")
+            if about["katas"] != here or about["grader"] != __version__:
+                raise EngineTrouble(
+                    f"worker {worker} has other katas or another grader than are here; bring both "
+                    "to the same commit, and start the worker again"
+                )
+        kinds = {(about["engine"], about["image"]) for about in told.values()}
+        if len(kinds) > 1:
+            each = ", ".join(sorted(f"{engine} ({image})" for engine, image in kinds))
+            raise EngineTrouble(f"the workers differ in what they grade with: {each}; name one "
+                                "with --engine")  # fmt: skip
+        return kinds.pop()
+
+    def _threads(self) -> Mapping[str, int]:
+        threads: Mapping[str, int] = self._client.nthreads()
+        return threads
+
+    def at_once(self) -> int:
+        count = 0
+        with contextlib.suppress(OSError, TimeoutError):
+            if self._client.status == "running":
+                count = sum(self._threads().values())
+        if count:
+            self._without = None
+            # Two for each thread, so that none waits for its next one.
+            return 2 * count
+        now = time.monotonic()
+        self._without = self._without or now
+        if now - self._without > self._patience:
+            raise EngineTrouble(
+                f"the scheduler at {self._address} is gone, or has had no worker for "
+                f"{self._patience:.0f} s. What was graded is kept: start it, and run the same "
+                "command again"
+            )
+        return 0
+
+    def submit(
+        self, kata: Kata, submission: Submission, seed: int
+    ) -> concurrent.futures.Future[str]:
+        future: concurrent.futures.Future[str] = self._executor.submit(
+            _on_worker, *self._asked, self._patience, kata.name, dict(submission.files), seed
+        )
+        return future
+
+    def close(self) -> None:
+        with contextlib.suppress(Exception):  # of a cluster that may be gone already
+            self._executor.shutdown(wait=False)
+        with contextlib.suppress(Exception):
+            self._client.close(timeout=2)
+
+
+# On a worker
+
+_making = threading.Lock()
+
+
+@functools.cache
+def _slots_here(name: str, without_isolation: bool) -> tuple[Catalog, Slots]:
+    """A worker's catalogue and slots, made once."""
+    import atexit
+    import pathlib
+
+    import distributed
+
+    catalog = Catalog.find(pathlib.Path.cwd())
+    engine, _ = choose_engine(name, lambda step: None, without_isolation=without_isolation)
+    slots = Slots(engine, distributed.get_worker().state.nthreads)
+    atexit.register(slots.close)
+    return catalog, slots
+
+
+def _describe(name: str, without_isolation: bool, katas: Sequence[str]) -> dict[str, Any]:
+    """What this worker would grade these katas with."""
+    try:
+        with _making:
+            catalog, slots = _slots_here(name, without_isolation)
+            hashes = [[kata, grading.kata_hash(catalog.get(kata))] for kata in katas]
+            for kata in katas:
+                _ = catalog.get(kata).hidden_tests
+    except GraderError as error:
+        return {"problem": str(error)}
+    engine = slots.engine
+    return {"engine": engine.name, "image": engine.image or engine.name, "katas": hashes,
+            "grader": __version__}  # fmt: skip
+
+
+def _on_worker(
+    name: str,
+    without_isolation: bool,
+    patience: float,
+    kata_name: str,
+    files: Mapping[str, bytes],
+    seed: int,
+) -> str:
+    """One grading on a worker, with its own katas and its own engine."""
+    try:
+        with _making:
+            catalog, slots = _slots_here(name, without_isolation)
+            kata = catalog.get(kata_name)
+            _ = kata.hidden_tests
+    except GraderError as error:
+        return json.dumps({"trouble": str(error)})
+    return _attempt(slots, Task(kata, Submission(files), seed), patience, alone=False)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -1,0 +1,657 @@
+"""What a cohort keeps: hand-ins, gradings, trouble, rulings, in one SQL database.
+
+SQLite or PostgreSQL, through SQLAlchemy; ids of learners only, never a name or an e-mail address;
+times in UTC. Every write is one transaction: what is there is whole.
+"""
+
+import contextlib
+import dataclasses
+import datetime as dt
+import functools
+import hashlib
+import json
+import secrets
+import zlib
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, Literal, Self
+
+import alembic.command
+import alembic.config
+import alembic.script
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from grader import wire
+from grader.errors import GraderError, UsageError
+from grader.submission import Submission
+
+_BUSY_SECONDS = 60
+#: Any number, so long as all graders take the same.
+_MIGRATION_LOCK = 4711
+
+
+class StoreTrouble(GraderError):
+    """The database is gone, full or not to be written. What was committed is safe."""
+
+
+class _Utc(sa.TypeDecorator[dt.datetime]):
+    """Aware times in and out, UTC in the table: SQLite knows no zones."""
+
+    impl = sa.DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: dt.datetime | None, _: object) -> dt.datetime | None:
+        return value.astimezone(dt.UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: dt.datetime | None, _: object) -> dt.datetime | None:
+        return value.replace(tzinfo=dt.UTC) if value else None
+
+
+metadata = sa.MetaData()
+_submission = sa.Table(
+    "submission", metadata,
+    sa.Column("kata", sa.Text, primary_key=True),
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+)  # fmt: skip
+_hand_in = sa.Table(
+    "hand_in", metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("learner", sa.Text, nullable=False),
+    sa.Column("kata", sa.Text, nullable=False),
+    sa.Column("submission", sa.Text),
+    sa.Column("refusal", sa.Text),
+    sa.Column("at", _Utc, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("collected", _Utc, nullable=False),
+    sa.Index("hand_in_learner", "learner", "kata"),
+    sa.Index("hand_in_submission", "kata", "submission"),
+)  # fmt: skip
+_grading = sa.Table(
+    "grading", metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("submission", sa.Text, nullable=False),
+    sa.Column("kata", sa.Text, nullable=False),
+    sa.Column("edition", sa.Text, nullable=False),
+    sa.Column("kata_hash", sa.Text, nullable=False),
+    sa.Column("image", sa.Text, nullable=False),
+    sa.Column("grader", sa.Text, nullable=False),
+    sa.Column("engine", sa.Text, nullable=False),
+    sa.Column("seed", sa.Integer, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("points", sa.Integer, nullable=False),
+    sa.Column("possible", sa.Integer, nullable=False),
+    sa.Column("failing", sa.Text, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("at", _Utc, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Index("grading_submission", "kata", "submission"),
+)  # fmt: skip
+_trouble = sa.Table(
+    "trouble", metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("submission", sa.Text, nullable=False),
+    sa.Column("kata", sa.Text, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("at", _Utc, nullable=False),
+    sa.Column("parked", sa.Boolean, nullable=False),
+)  # fmt: skip
+_ruling = sa.Table(
+    "ruling", metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("learner", sa.Text, nullable=False),
+    sa.Column("kata", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("points", sa.Float),
+    sa.Column("author", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("at", _Utc, nullable=False),
+    sa.Index("ruling_learner", "learner", "kata"),
+)  # fmt: skip
+_run = sa.Table(
+    "run", metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("begun", _Utc, nullable=False),
+    sa.Column("seen", _Utc, nullable=False),
+    sa.Column("ended", _Utc),
+    sa.Column("engine", sa.Text, nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("due", sa.Integer, nullable=False),
+    sa.Column("graded", sa.Integer, nullable=False),
+    sa.Column("troubles", sa.Integer, nullable=False),
+)  # fmt: skip
+_fact = sa.Table(
+    "fact", metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)  # fmt: skip
+
+#: Points are added; or stand in place of what was graded; a kata counts no longer; or again.
+Kind = Literal["adjustment", "set", "excused", "counted", "appeal", "answer"]
+
+
+@dataclasses.dataclass(frozen=True)
+class HandIn:
+    """One learner's work on one kata as it was handed in, or why it was refused."""
+
+    learner: str
+    kata: str
+    #: Hash of the submission; None if it was refused, and then `refusal` says why.
+    submission: str | None
+    refusal: str | None
+    #: When it was handed in, as far as its source can tell.
+    at: dt.datetime
+    #: Where from, in words that name nobody: "git 3f2a…", "moodle week3.zip".
+    source: str
+    collected: dt.datetime
+
+    @property
+    def id(self) -> str:
+        """The same for the same hand-in, whenever it is collected."""
+        return _digest(self.learner, self.kata, self.submission, self.refusal,
+                       self.at.astimezone(dt.UTC).isoformat(), self.source)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Edition:
+    """What a verdict on a submission depends on: the kata, what it ran on, and the grader."""
+
+    kata_hash: str
+    #: The engine's image, or its name where it has none.
+    image: str
+    grader: str
+
+    @property
+    def id(self) -> str:
+        return _digest(self.kata_hash, self.image, self.grader)
+
+    def key(self, submission: str) -> str:
+        """The key of the grading of a submission (its hash) under this edition."""
+        return _digest(submission, self.kata_hash, self.image, self.grader)
+
+
+@dataclasses.dataclass(frozen=True)
+class Grading:
+    """A verdict that is kept, but for its text, which `Store.verdict` gives."""
+
+    key: str
+    submission: str
+    kata: str
+    edition: str
+    kata_hash: str
+    image: str
+    grader: str
+    engine: str
+    seed: int
+    outcome: str
+    points: int
+    possible: int
+    #: Ids of the behaviours that did not hold, in the kata's order.
+    failing: tuple[str, ...]
+    seconds: float
+    at: dt.datetime
+
+
+@dataclasses.dataclass(frozen=True)
+class Trouble:
+    """The engine's or grader's trouble with one grading. Parked: not tried again unless told."""
+
+    key: str
+    submission: str
+    kata: str
+    tries: int
+    message: str
+    at: dt.datetime
+    parked: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Ruling:
+    """What a person decided or asked: never changed, never lost by a regrade."""
+
+    learner: str
+    kata: str
+    kind: Kind
+    points: float | None
+    author: str
+    note: str
+    at: dt.datetime
+    id: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One call of the grader. `ended` is None while it runs, and for ever if it was killed."""
+
+    id: int
+    begun: dt.datetime
+    #: The latest sign of life.
+    seen: dt.datetime
+    ended: dt.datetime | None
+    engine: str
+    slots: int
+    due: int
+    graded: int
+    troubles: int
+
+
+class Store:
+    """One cohort's database. Methods raise `StoreTrouble` when it is gone, full or locked."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self.name = engine.url.render_as_string(hide_password=True)
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Opens a store by URL, and makes or brings it up to date first."""
+        store = cls(_engine(url))
+        try:
+            store._migrate()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Submissions and hand-ins
+
+    def add_hand_in(self, hand_in: HandIn, submission: Submission | None = None) -> bool:
+        """Keeps a hand-in with its content; False if nothing is new.
+
+        New is neither the very same hand-in, nor what the learner's latest one already is.
+        """
+        row = {**_as_row(hand_in), "id": hand_in.id}
+        with self._write() as connection:
+            of_learner = (_hand_in.c.learner == hand_in.learner, _hand_in.c.kata == hand_in.kata)
+            latest = connection.execute(
+                sa.select(_hand_in.c.submission, _hand_in.c.refusal)
+                .where(*of_learner, _hand_in.c.at <= hand_in.at)
+                .order_by(_hand_in.c.at.desc(), _hand_in.c.collected.desc())
+                .limit(1)
+            ).first()
+            if latest is not None and tuple(latest) == (row["submission"], row["refusal"]):
+                return False
+            if submission is not None:
+                content = wire.encode(dict(submission.files))
+                self._insert(connection, _submission, {
+                    "kata": hand_in.kata, "hash": submission.hash, "size": len(content),
+                    "content": zlib.compress(content, 9),
+                })  # fmt: skip
+            return self._insert(connection, _hand_in, row)
+
+    def hand_ins(
+        self, learners: Collection[str] | None = None, katas: Collection[str] | None = None
+    ) -> list[HandIn]:
+        """Hand-ins of these learners and katas (full names), oldest first."""
+        columns = [_hand_in.c[field.name] for field in dataclasses.fields(HandIn)]
+        query = sa.select(*columns).order_by(_hand_in.c.at, _hand_in.c.collected, _hand_in.c.id)
+        query = _among(_among(query, _hand_in.c.learner, learners), _hand_in.c.kata, katas)
+        with self._read() as connection:
+            return [HandIn(*row) for row in connection.execute(query)]
+
+    def submission(self, kata: str, hash: str) -> Submission:
+        """The content of a submission that is kept."""
+        query = sa.select(_submission.c.content).where(
+            _submission.c.kata == kata, _submission.c.hash == hash
+        )
+        with self._read() as connection:
+            return Submission(wire.decode(zlib.decompress(connection.execute(query).scalar_one())))
+
+    # Gradings
+
+    def add_grading(self, verdict: Mapping[str, Any], at: dt.datetime) -> bool:
+        """Keeps a verdict (as `Verdict.as_json` gives it); False if there is one already."""
+        edition = edition_of(verdict)
+        submission = verdict["submission"]["hash"]
+        key = edition.key(submission)
+        row = {
+            "key": key,
+            "submission": submission,
+            "kata": verdict["kata"]["name"],
+            "edition": edition.id,
+            **dataclasses.asdict(edition),
+            "engine": verdict["engine"]["name"],
+            "seed": verdict["seed"],
+            "outcome": verdict["outcome"],
+            "points": verdict["points"]["earned"],
+            "possible": verdict["points"]["possible"],
+            "failing": " ".join(
+                each["id"] for each in verdict["behaviours"] if each["outcome"] != "passed"
+            ),
+            "seconds": verdict["seconds"],
+            "at": at,
+            # ASCII, because PostgreSQL's text holds neither NUL nor halves of surrogate pairs.
+            "verdict": json.dumps(verdict, separators=(",", ":")),
+        }
+        with self._write() as connection:
+            new = self._insert(connection, _grading, row)
+            connection.execute(_trouble.update().where(_trouble.c.key == key).values(parked=False))
+            if new:
+                self._insert(connection, _fact, {"name": _applied(row["kata"]),
+                                                 "value": edition.id})  # fmt: skip
+            return new
+
+    def has_grading(self, key: str) -> bool:
+        with self._read() as connection:
+            query = sa.select(sa.literal(1)).where(_grading.c.key == key)
+            return connection.execute(query).first() is not None
+
+    def graded(self, katas: Collection[str] | None = None) -> set[str]:
+        """The keys of all gradings of these katas."""
+        with self._read() as connection:
+            query = _among(sa.select(_grading.c.key), _grading.c.kata, katas)
+            return set(connection.execute(query).scalars())
+
+    def gradings(
+        self, katas: Collection[str] | None = None, editions: Collection[str] | None = None
+    ) -> list[Grading]:
+        """Gradings of these katas under these editions (their ids), oldest first."""
+        columns = [_grading.c[field.name] for field in dataclasses.fields(Grading)]
+        query = sa.select(*columns).order_by(_grading.c.at, _grading.c.key)
+        query = _among(_among(query, _grading.c.kata, katas), _grading.c.edition, editions)
+        with self._read() as connection:
+            return [_to_grading(row) for row in connection.execute(query)]
+
+    def verdict(self, key: str) -> dict[str, Any]:
+        """The whole verdict of a grading."""
+        with self._read() as connection:
+            query = sa.select(_grading.c.verdict).where(_grading.c.key == key)
+            document: dict[str, Any] = json.loads(connection.execute(query).scalar_one())
+            return document
+
+    def verdict_texts(self, katas: Collection[str] | None = None) -> Iterator[tuple[str, str]]:
+        """Key and verdict (JSON, one line) of every grading, by key, a few at a time."""
+        query = sa.select(_grading.c.key, _grading.c.verdict).order_by(_grading.c.key)
+        query = _among(query, _grading.c.kata, katas)
+        with self._read() as connection:
+            streaming = connection.execution_options(yield_per=1000)
+            yield from map(tuple, streaming.execute(query))
+
+    def applied(self, kata: str) -> str | None:
+        """The id of the edition whose gradings count for a kata; the first one until changed."""
+        return self.fact(_applied(kata))
+
+    def apply(self, kata: str, edition: str) -> None:
+        """From now on the gradings under this edition (its id) count."""
+        self.set_fact(_applied(kata), edition)
+
+    # Trouble
+
+    def note_trouble(
+        self, key: str, submission: str, kata: str, message: str, at: dt.datetime, *, most: int
+    ) -> Trouble:
+        """Counts one more try that ended in trouble; the `most`-th parks the grading."""
+        row = {"key": key, "submission": submission, "kata": kata, "tries": 0,
+               "message": _text(message), "at": at, "parked": False}  # fmt: skip
+        with self._write() as connection:
+            self._insert(connection, _trouble, row)
+            tries = _trouble.c.tries + 1
+            mine = _trouble.c.key == key
+            connection.execute(
+                _trouble.update().where(mine)
+                .values(tries=tries, parked=tries >= most, message=row["message"], at=at)
+            )  # fmt: skip
+            return Trouble(*connection.execute(sa.select(_trouble).where(mine)).one())
+
+    def troubles(self) -> list[Trouble]:
+        """All trouble there has been, oldest first, with that which came right later."""
+        with self._read() as connection:
+            query = sa.select(_trouble).order_by(_trouble.c.at, _trouble.c.key)
+            return [Trouble(*row) for row in connection.execute(query)]
+
+    def unpark(self, keys: Collection[str]) -> None:
+        """Lets these gradings be tried anew, with all their tries."""
+        with self._write() as connection:
+            connection.execute(
+                _trouble.update().where(_trouble.c.key.in_(keys)).values(parked=False, tries=0)
+            )
+
+    # Rulings
+
+    def add_ruling(self, ruling: Ruling) -> int:
+        """Appends a ruling and returns its number."""
+        row = _as_row(ruling)
+        del row["id"]
+        with self._write() as connection:
+            result = connection.execute(_ruling.insert().values(row).returning(_ruling.c.id))
+            return int(result.scalar_one())
+
+    def rulings(
+        self, learners: Collection[str] | None = None, katas: Collection[str] | None = None
+    ) -> list[Ruling]:
+        """Rulings in the order in which they were given."""
+        columns = [_ruling.c[field.name] for field in dataclasses.fields(Ruling)]
+        query = sa.select(*columns).order_by(_ruling.c.id)
+        query = _among(_among(query, _ruling.c.learner, learners), _ruling.c.kata, katas)
+        with self._read() as connection:
+            return [Ruling(*row) for row in connection.execute(query)]
+
+    # Runs of the grader
+
+    def begin_run(self, engine: str, slots: int, due: int, at: dt.datetime) -> int:
+        row = {"begun": at, "seen": at, "engine": engine, "slots": slots, "due": due,
+               "graded": 0, "troubles": 0}  # fmt: skip
+        with self._write() as connection:
+            result = connection.execute(_run.insert().values(row).returning(_run.c.id))
+            return int(result.scalar_one())
+
+    def note_run(
+        self, id: int, graded: int, troubles: int, at: dt.datetime, *, ended: bool = False
+    ) -> None:
+        """A sign of life, or the end of a run in good order."""
+        values = {"graded": graded, "troubles": troubles, "seen": at}
+        if ended:
+            values["ended"] = at
+        with self._write() as connection:
+            connection.execute(_run.update().where(_run.c.id == id).values(values))
+
+    def runs(self) -> list[Run]:
+        with self._read() as connection:
+            return [Run(*row) for row in connection.execute(sa.select(_run).order_by(_run.c.id))]
+
+    # Facts
+
+    def fact(self, name: str) -> str | None:
+        with self._read() as connection:
+            query = sa.select(_fact.c.value).where(_fact.c.name == name)
+            value: str | None = connection.execute(query).scalar()
+            return value
+
+    def set_fact(self, name: str, value: str) -> None:
+        with self._write() as connection:
+            if not self._insert(connection, _fact, {"name": name, "value": value}):
+                connection.execute(_fact.update().where(_fact.c.name == name).values(value=value))
+
+    def seed(self, key: str) -> int:
+        """The seed of a grading by its key: the same on every try, and nobody can foresee it."""
+        drawn = hashlib.sha256(f"{self._secret} {key}".encode()).digest()
+        return int.from_bytes(drawn[:4], "big") >> 1
+
+    def pseudonym(self, learner: str) -> str:
+        """A name for a learner (id) that stays the same, and that nobody outside can undo."""
+        drawn = hashlib.sha256(f"{self._secret} name {learner}".encode())
+        return f"learner-{drawn.hexdigest()[:10]}"
+
+    @functools.cached_property
+    def _secret(self) -> str:
+        secret = self.fact("secret")
+        if secret is None:
+            with self._write() as connection:
+                self._insert(connection, _fact,
+                             {"name": "secret", "value": secrets.token_hex(32)})  # fmt: skip
+            secret = self.fact("secret")
+        assert secret is not None
+        return secret
+
+    # Privacy
+
+    def forget(self, learner: str) -> dict[str, int]:
+        """Deletes a learner (by id) with all that is only theirs; rows deleted by table.
+
+        What another learner handed in with the same bytes stays theirs.
+        """
+        gone: dict[str, int] = {}
+        with self._write() as connection:
+            for table in (_hand_in, _ruling):
+                result = connection.execute(table.delete().where(table.c.learner == learner))
+                gone[table.name] = result.rowcount
+            connection.execute(
+                _fact.delete().where(
+                    _fact.c.name.startswith("look:"),
+                    _fact.c.name.endswith(f":{learner}", autoescape=True),
+                )
+            )
+            for table in (_grading, _trouble, _submission):
+                hash = table.c.hash if table is _submission else table.c.submission
+                owned = sa.exists().where(
+                    _hand_in.c.kata == table.c.kata, _hand_in.c.submission == hash
+                )
+                gone[table.name] = connection.execute(table.delete().where(~owned)).rowcount
+        if self._engine.dialect.name == "sqlite":
+            # Deleted rows are overwritten (secure_delete); the log that leads there goes, too.
+            with self._read() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return gone
+
+    # The database below
+
+    def _insert(self, connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
+        """Inserts a row unless its primary key is there; whether it did."""
+        kind = postgresql if self._engine.dialect.name == "postgresql" else sqlite
+        statement = kind.insert(table).values(row).on_conflict_do_nothing()
+        inserted = connection.execute(statement.returning(*table.primary_key.columns))
+        return inserted.first() is not None
+
+    @contextlib.contextmanager
+    def _read(self) -> Iterator[sa.Connection]:
+        with self._told(), self._engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        """One transaction, committed at the end."""
+        # SQLite lets a reader that turns into a writer fail at once instead of wait.
+        options = {"kata_begin": "BEGIN IMMEDIATE"}
+        with self._told(), self._engine.execution_options(**options).begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns what a database may raise into words."""
+        try:
+            yield
+        except sa.exc.SQLAlchemyError as error:
+            raise StoreTrouble(self._explain(error)) from error
+
+    def _explain(self, error: sa.exc.SQLAlchemyError) -> str:
+        kept = "what was graded is kept, and the same command goes on from there"
+        said = " ".join(str(getattr(error, "orig", None) or error).split())
+        if "disk is full" in said or "No space left" in said:
+            return f"there is no room left for {self.name}; make room: {kept}"
+        if "database is locked" in said:
+            return f"{self.name} has been locked for {_BUSY_SECONDS} s by somebody else; {kept}"
+        if "readonly" in said or "unable to open" in said or "disk I/O" in said:
+            return f"{self.name} cannot be written ({said}); mend that: {kept}"
+        if self._engine.dialect.name == "postgresql":
+            return f"{self.name} does not answer ({said}); start it: {kept}"
+        return f"{self.name} is trouble ({said}); {kept}"
+
+    def _migrate(self) -> None:
+        config = alembic.config.Config()
+        config.set_main_option("script_location", "grader.cohort:migrations")
+        script = alembic.script.ScriptDirectory.from_config(config)
+        with self._write() as connection:
+            if self._engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+            found = None
+            if sa.inspect(connection).has_table("alembic_version"):
+                found = connection.exec_driver_sql(
+                    "SELECT version_num FROM alembic_version"
+                ).scalar()
+            if found == script.get_current_head():
+                return
+            if found is not None and found not in {
+                each.revision for each in script.walk_revisions()
+            }:
+                raise UsageError(
+                    f"{self.name} was written by a newer version of the grader; update this one"
+                )
+            config.attributes["connection"] = connection
+            alembic.command.upgrade(config, "head")
+
+
+def edition_of(verdict: Mapping[str, Any]) -> Edition:
+    """The edition that a verdict (as `Verdict.as_json` gives it) was given under."""
+    engine = verdict["engine"]
+    return Edition(verdict["kata"]["hash"], engine["image"] or engine["name"], verdict["grader"])
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() == "sqlite":
+            engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+            sa.event.listen(engine, "connect", _prepare_sqlite)
+            sa.event.listen(engine, "begin", _begin_sqlite)
+            return engine
+        if parsed.get_backend_name() == "postgresql":
+            return sa.create_engine(parsed, pool_pre_ping=True)
+    except (sa.exc.ArgumentError, ImportError) as error:
+        raise UsageError(f"the database's URL is not understood: {error}") from None
+    raise UsageError(
+        f"a cohort is kept in SQLite or PostgreSQL, not in {parsed.get_backend_name()}; write "
+        'database = "postgresql://user@host/name", or nothing'
+    )
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    # The driver's own idea of transactions leaves out DDL and reads; ours is below.
+    connection.isolation_level = None
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get("kata_begin", "BEGIN"))
+
+
+def _among(
+    query: sa.Select[Any], column: sa.Column[Any], values: Collection[str] | None
+) -> sa.Select[Any]:
+    return query if values is None else query.where(column.in_(list(values)))
+
+
+def _as_row(record: Any) -> dict[str, Any]:
+    row = dataclasses.asdict(record)
+    return {key: _text(value) if isinstance(value, str) else value for key, value in row.items()}
+
+
+def _to_grading(row: Any) -> Grading:
+    values = dict(row._mapping)
+    return Grading(**{**values, "failing": tuple(values["failing"].split())})
+
+
+def _applied(kata: str) -> str:
+    return f"applied:{kata}"
+
+
+def _text(value: str) -> str:
+    """As every database can hold it."""
+    return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
+
+
+def _digest(*parts: str | None) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -1,0 +1,426 @@
+"""Setting up a cohort, and what is collected from where."""
+
+import datetime as dt
+import io
+import os
+import pathlib
+import re
+import stat
+import struct
+import tarfile
+import zipfile
+
+import pytest
+
+from grader.catalog import Catalog, Kata
+from grader.cohort import collect, config
+from grader.cohort.config import Cohort
+from grader.cohort.roster import Roster
+from grader.errors import UsageError
+from tests import cohorts
+from tests.cohorts import AFTER, BEFORE, DUE, kept, tarred, write, zipped
+from tests.commands import git, needs_git, root_of, under_git
+from tests.gradings import RIGHT
+
+# Setting up
+
+
+def test_a_new_folder_is_a_cohort(toy: Kata, tmp_path: pathlib.Path) -> None:
+    catalog = Catalog(root_of(toy))
+    config.init(tmp_path / "new", catalog, dt.date(2026, 10, 1))
+    cohort = Cohort.find(tmp_path / "new", catalog)
+    assert list(cohort.assigned) == ["01-toy/adder"]
+    assert cohort.roster.ids == []
+    assert cohort.due("01-toy/adder") == dt.datetime(2026, 10, 15, 23, 59, tzinfo=dt.UTC)
+    with pytest.raises(UsageError, match="is there already"):
+        config.init(tmp_path / "new", catalog, dt.date(2026, 10, 1))
+
+
+def test_times_are_local_across_the_change_of_the_clocks(toy: Kata) -> None:
+    cohort = cohorts.make(toy, "")
+    local = dt.datetime(2026, 10, 24, 23, 59)
+    assert cohort.config.utc(local) == dt.datetime(2026, 10, 24, 21, 59, tzinfo=dt.UTC)
+    assert cohort.due("01-toy/adder") == DUE
+    twice = dt.datetime(2026, 10, 25, 2, 30)
+    assert cohort.config.utc(twice) == dt.datetime(2026, 10, 25, 1, 30, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [("Europe/Berlin", "Europe/Brelin", "time_zone: 'Europe/Brelin' is no time zone"),
+     ("2026-10-26T23:59:00", "2026-03-29T02:30:00", "does not exist in Europe/Berlin"),
+     ("2026-10-26T23:59:00", "2026-10-26T23:59:00Z", "without an offset"),
+     ('name = "adder"', 'name = "addr"', "did you mean adder"),
+     ("percent_per_day", "percent_a_day", "late.percent_a_day: there is no such key"),
+     ("cut_off_days = 7", "cut_off_days = -7", "late.cut_off_days"),
+     ('name = "Toys"', 'name = Toys', "is not TOML"),
+     ('name = "Toys"', '', "name: is missing")],
+)  # fmt: skip
+def test_a_wrong_setting_is_named(toy: Kata, old: str, new: str, told: str) -> None:
+    cohort = cohorts.make(toy, "")
+    path = cohort.folder / config.CONFIG
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new, 1))
+    with pytest.raises(UsageError, match=told):
+        Cohort.find(cohort.folder, cohort.catalog)
+
+
+def test_every_bad_row_of_a_roster_is_told_at_once(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text(
+        'id,name,email,source\na1,"Lovelace,\nAda",ada@example.com,\n'
+        "a1,Bob,bob@example.com,repo\nA1,Ann,not an address,repo\n,Eve,,\n"
+        "d 4,Dan,,--upload-pack=x\n"
+    )
+    with pytest.raises(UsageError) as caught:
+        Roster.read(path)
+    told = str(caught.value).replace(f"{path}: ", "").splitlines()
+    assert [line.split(" ", 2)[1] for line in told] == ["4:", "5:", "5:", "5:", "6:", "7:", "7:"]
+    assert "id 'a1' stands in line 2 already" in told[0]
+    assert "source 'repo' stands in line 4 already" in "\n".join(told)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(b"name,email\nx,y\n", "line 1: no column id"), (b"id,name\na,\xff\n", "line 2: not UTF-8"),
+     (b"id,name\na,b,c\n", "line 2: 3 cells for 2 columns"), (b'id,name\na,"b\n', "not CSV"),
+     (b"id,name,id\n", "comes twice")],
+)  # fmt: skip
+def test_a_file_that_is_no_roster(tmp_path: pathlib.Path, content: bytes, told: str) -> None:
+    (tmp_path / "roster.csv").write_bytes(content)
+    with pytest.raises(UsageError, match=told):
+        Roster.read(tmp_path / "roster.csv")
+
+
+def test_a_roster_as_spreadsheets_write_it(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_bytes("\ufeffID;Name;Email;Source;Moodle\r\na1;Zoë;;;77\r\n;;;;\r\n".encode())
+    [learner] = Roster.read(path).learners
+    assert (learner.id, learner.name, learner.extra) == ("a1", "Zoë", {"moodle": "77"})
+
+
+# Folders and the drop folder
+
+
+def sources(cohort: Cohort, now: dt.datetime = AFTER) -> list[tuple[str, str]]:
+    with cohort.store() as store:
+        found = list(collect.from_sources(cohort, store, cohort.roster.learners, cohort.katas, now))
+    return [(each.learner, each.state) for each in found]
+
+
+def test_folders(toy: Kata) -> None:
+    cohort = cohorts.make(
+        toy, "a1,A,,work/a1,,\nb2,B,,work/b2,,\nc3,C,,work/c3,,\nd4,D,,,,\ne5,E,,work/none,,\n"
+    )
+    write(cohort.folder / "work", {"a1/katas/01-toy/adder/adder.py": RIGHT,
+                                   "b2/adder/adder.py": (toy.folder / "adder.py").read_text(),
+                                   "c3/adder/other.py": ""})  # fmt: skip
+    assert sorted(sources(cohort)) == [
+        ("a1", "new"), ("b2", "untouched"), ("c3", "refused"), ("d4", "absent"), ("e5", "trouble")
+    ]  # fmt: skip
+    again = dict(sources(cohort))
+    assert (again["a1"], again["c3"]) == ("known", "known")
+    with cohort.store() as store:
+        assert kept(store)[0] == ("a1", "adder", RIGHT)
+        assert kept(store)[1][2] == "adder.py is missing in adder; 01-toy/adder needs it"
+
+
+def test_a_link_out_of_a_folder_is_refused(toy: Kata) -> None:
+    cohort = cohorts.make(toy, "a1,A,,work/a1,,\n")
+    write(cohort.folder / "work", {"a1/adder/other": ""})
+    (cohort.folder / "work/a1/adder/adder.py").symlink_to("/etc/passwd")
+    assert sources(cohort) == [("a1", "refused")]
+
+
+def test_what_was_not_there_at_the_last_look_came_later(toy: Kata) -> None:
+    """A file's time can be set to anything; it helps no further back than the last look."""
+    cohort = cohorts.make(toy, "a1,A,,work,,\n")
+    folder = write(cohort.folder / "work", {"adder/adder.py": "1"})
+    os.utime(folder / "adder/adder.py", (BEFORE.timestamp(), BEFORE.timestamp()))
+    sources(cohort, now=AFTER)
+    write(folder, {"adder/adder.py": "2"})
+    os.utime(folder / "adder/adder.py", (BEFORE.timestamp(), BEFORE.timestamp()))
+    sources(cohort, now=AFTER + dt.timedelta(hours=1))
+    with cohort.store() as store:
+        assert [each.at for each in store.hand_ins()] == [BEFORE, AFTER]
+
+
+def drop(cohort: Cohort, at: dt.datetime | None = BEFORE) -> list[collect.Collected]:
+    with cohort.store() as store:
+        return list(collect.from_drop(cohort, store, cohort.folder / "in", cohort.katas, AFTER, at))
+
+
+def test_a_drop_folder(toy: Kata) -> None:
+    cohorts.second_kata(toy)
+    cohort = cohorts.make(toy, "a1,A,,,,\nb2,B,,,,\nc3,C,,,,\nd_4,D,,,,\n",
+                          katas=("adder", "adder-two"))  # fmt: skip
+    whole = {"repo-main/katas/01-toy/adder/adder.py": "one", "repo-main/README.md": "",
+             "repo-main/katas/01-toy/adder-two/adder.py": "two",
+             "repo-main/solutions/01-toy/adder/reference/adder.py": "not this",
+             "repo-main/.venv/bin/python": "x"}  # fmt: skip
+    write(cohort.folder / "in", {"a1.zip": zipped(whole), "B2/adder.tar.gz": tarred(
+        {"adder/adder.py": "b"}), "c3/adder-two/adder.py": "c", "d_4_x.zip": zipped(
+        {"adder/adder.py": "d"}), "nobody.zip": b"", ".part.zip": b""})  # fmt: skip
+    told = drop(cohort)
+    assert [each.state for each in told if each.learner == ""] == ["trouble"]
+    with cohort.store() as store:
+        assert sorted(kept(store)) == [
+            ("a1", "adder", "one"), ("a1", "adder-two", "two"), ("b2", "adder", "b"),
+            ("c3", "adder-two", "c"), ("d_4", "adder", "d"),
+        ]  # fmt: skip
+    assert {each.state for each in drop(cohort)} == {"known", "trouble"}
+
+
+def test_a_watched_folder(toy: Kata) -> None:
+    cohort = cohorts.make(toy, "a1,A,,,,\n")
+    folder = write(cohort.folder / "in", {"a1.zip": zipped({"adder.py": "1"})})
+    seen = collect.watch(lambda: drop(cohort, None), folder, 0.05)
+    assert next(seen).state == "new"
+    write(folder, {"a1.zip": zipped({"adder.py": "second"})})
+    assert next(seen).state == "new"
+    with cohort.store() as store:
+        assert sorted(text for _, _, text in kept(store)) == ["1", "second"]
+
+
+def link(kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    member = tarfile.TarInfo("adder.py")
+    member.type, member.linkname = kind, "/etc/passwd"
+    return member
+
+
+def zipped_link() -> bytes:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        member = zipfile.ZipInfo("adder.py")
+        member.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(member, "/etc/passwd")
+    return whole.getvalue()
+
+
+def zipped_twice() -> bytes:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("adder.py", "1")
+        with pytest.warns(UserWarning, match="Duplicate"):
+            archive.writestr("adder.py", "2")
+    return whole.getvalue()
+
+
+def encrypted() -> bytes:
+    """As any zip tells it: the lowest flag of each member."""
+    content = bytearray(zipped({"adder.py": RIGHT}))
+    for magic, offset in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = content.index(magic) + offset
+        content[at : at + 2] = struct.pack("<H", 1)
+    return bytes(content)
+
+
+def lying_bomb() -> bytes:
+    """12 MB that claim to be 10 bytes."""
+    content = bytearray(zipped({"adder.py": b"\0" * (12 << 20)}))
+    for magic, offset in ((b"PK\3\4", 22), (b"PK\1\2", 24)):
+        at = content.index(magic) + offset
+        content[at : at + 4] = struct.pack("<I", 10)
+    return bytes(content)
+
+
+HOSTILE = {
+    "slip.zip": (zipped({"../../evil.py": "x", "adder.py": RIGHT}), "leads out of its folder"),
+    "absolute.zip": (zipped({"/etc/x": "x", "adder.py": RIGHT}), "leads out of its folder"),
+    "windows.zip": (zipped({"C:\\x": "x", "adder.py": RIGHT}), "leads out of its folder"),
+    "link.zip": (zipped_link(), "a link or a device"),
+    "link.tar": (tarred({"adder.py": link()}, "w"), "a link or a device"),
+    "hard.tar.gz": (tarred({"adder.py": link(tarfile.LNKTYPE)}), "a link or a device"),
+    "device.tar.xz": (tarred({"adder.py": link(tarfile.CHRTYPE)}, "w:xz"), "a link or a device"),
+    "pipe.tar.bz2": (tarred({"adder.py": link(tarfile.FIFOTYPE)}, "w:bz2"), "a link or a device"),
+    "bomb.zip": (zipped({"adder.py": b"\0" * (12 << 20)}), "larger than 10 MB"),
+    "lying.zip": (lying_bomb(), "(damaged|larger than 10 MB)"),
+    "bomb.tar.gz": (tarred({"junk": "\0" * (101 << 20), "adder.py": RIGHT}), "more than 100 MB"),
+    "many.zip": (zipped({"adder.py": "", **{f"more/{n}.py": "" for n in range(201)}}),
+                 "more than 200 files"),
+    "odd.zip": (zipped({"adder.py": "", "more/a\u202eb.py": ""}), "do not show"),
+    "long.zip": (zipped({"x" * 5000 + "/y": "", "more/con.py": "", "adder.py": ""}), "reserved"),
+    "twice.zip": (zipped_twice, "holds adder.py twice"),
+    "encrypted.zip": (encrypted(), "is encrypted"),
+    "cut.zip": (zipped({"adder.py": RIGHT})[:-30], "cut off, damaged"),
+    "cut.tar.gz": (tarred({"adder.py": RIGHT})[:-20], "cut off, damaged"),
+    "text.zip": (b"hello", "neither a zip nor a tar"),
+    "empty.zip": (b"", "neither a zip nor a tar"),
+    "missing.zip": (zipped({"notes.txt": ""}), "adder.py is missing"),
+    "other.rar": (b"Rar!\x1a\x07\x00", "neither a zip nor a tar"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_archive_is_refused_and_the_rest_goes_on(toy: Kata, name: str) -> None:
+    content, told = HOSTILE[name]
+    content = content if isinstance(content, bytes) else content()
+    cohort = cohorts.make(toy, "a1,A,,,,\nb2,B,,,,\n")
+    before = set(cohort.folder.parent.rglob("*"))
+    write(cohort.folder / "in", {f"a1/{name}": content, "b2.zip": zipped({"adder.py": RIGHT})})
+    assert [(each.learner, each.state) for each in drop(cohort)] == [
+        ("a1", "refused"), ("b2", "new")]  # fmt: skip
+    with cohort.store() as store:
+        refusal = kept(store)[0] if kept(store)[0][0] == "a1" else kept(store)[1]
+    assert re.search(told, refusal[2]), refusal
+    assert "\n" not in refusal[2]
+    new = set(cohort.folder.parent.rglob("*")) - before
+    assert {path.relative_to(cohort.folder).parts[0] for path in new} <= {"in", "cohort.sqlite"}
+
+
+def test_without_a_kata_a_broken_archive_is_told_but_not_guessed(toy: Kata) -> None:
+    cohorts.second_kata(toy)
+    cohort = cohorts.make(toy, "a1,A,,,,\n", katas=("adder", "adder-two"))
+    write(cohort.folder / "in", {"a1/work.zip": b"junk"})
+    [told] = drop(cohort)
+    assert (told.state, "--kata" in told.told) == ("trouble", True)
+    write(cohort.folder / "in", {"a1/adder-two.zip": b"junk"})
+    assert {(each.kata, each.state) for each in drop(cohort)} >= {("01-toy/adder-two", "refused")}
+
+
+# Exports
+
+
+def moodle(cohort: Cohort, files: dict[str, bytes | str], at: dt.datetime | None = None) -> None:
+    export = cohort.folder / "week 3.zip"
+    export.write_bytes(zipped(files))
+    with cohort.store() as store:
+        list(collect.from_moodle(cohort, store, export, cohort.katas, AFTER, at))
+
+
+PEOPLE = "a1,Ada King Lovelace,,,,\nb2,Müller Jürgen,,,,\nc3,Sam Smith,,,301,901\n" \
+    "d4,Sam Smith,,,302,902\n"  # fmt: skip
+
+
+def test_moodle(toy: Kata) -> None:
+    cohort = cohorts.make(toy, PEOPLE)
+    moodle(cohort, {
+        "Ada King Lovelace_101_assignsubmission_file_/work.zip": zipped({"x/adder.py": "a"}),
+        "Ada King Lovelace_101_assignsubmission_onlinetext_/onlinetext.html": "hello",
+        "Müller Jürgen_102_assignsubmission_file/adder.py": "b",
+        "Müller Jürgen_102_assignsubmission_file/more/x.py": "more",
+        "Participant_302_assignsubmission_file_adder.py": "d",
+        "Sam Smith_303_assignsubmission_file_/adder.py": "nobody knows whose",
+    })  # fmt: skip
+    with cohort.store() as store:
+        assert sorted(kept(store)) == [("a1", "adder", "a"), ("b2", "adder", "b"),
+                                       ("d4", "adder", "d")]  # fmt: skip
+        assert {each.at <= DUE for each in store.hand_ins()} == {True}
+        assert not any("Lovelace" in each.source for each in store.hand_ins())
+        again = list(collect.from_moodle(
+            cohort, store, cohort.folder / "week 3.zip", cohort.katas, AFTER))  # fmt: skip
+        assert [each.state for each in again] == ["known"] * 3 + ["trouble"]
+        assert "number 303" in again[3].told
+
+
+def test_moodle_at_a_time_that_is_told(toy: Kata) -> None:
+    cohort = cohorts.make(toy, PEOPLE)
+    moodle(cohort, {"Sam Smith_301_assignsubmission_file_/adder.py": "c"}, at=AFTER)
+    with cohort.store() as store:
+        assert [(each.learner, each.at) for each in store.hand_ins()] == [("c3", AFTER)]
+
+
+def test_canvas(toy: Kata, tmp_path: pathlib.Path) -> None:
+    cohort = cohorts.make(toy, PEOPLE)
+    folder = write(tmp_path / "unpacked", {
+        "lovelaceadaking_11_501_adder-1.py": "a",
+        "mullerjurgen_LATE_13_505_work.tar.gz": tarred({"adder.py": "nobody"}),
+        "jürgenmüller_LATE_12_502_work.tar.gz": tarred({"adder.py": "b"}),
+        "901_503_work.zip": zipped({"adder.py": "c"}),
+        "smithsam_902_504_broken.zip": b"PK\3\4",
+    })  # fmt: skip
+    with cohort.store() as store:
+        told = list(collect.from_canvas(cohort, store, folder, cohort.katas, AFTER))
+        assert sorted(kept(store))[:3] == [
+            ("a1", "adder", "a"), ("b2", "adder", "b"), ("c3", "adder", "c")]  # fmt: skip
+        assert [each.learner for each in told if each.state == "refused"] == ["d4"]
+        late = {each.learner for each in store.hand_ins() if each.at > DUE}
+        assert late == {"b2"}
+
+
+@pytest.mark.parametrize("content", [b"no zip", zipped({"readme.txt": ""})])
+def test_what_is_no_export(toy: Kata, content: bytes) -> None:
+    cohort = cohorts.make(toy, PEOPLE)
+    (cohort.folder / "x.zip").write_bytes(content)
+    with cohort.store() as store, pytest.raises(UsageError, match="download"):
+        list(collect.from_moodle(cohort, store, cohort.folder / "x.zip", cohort.katas, AFTER))
+
+
+# Git
+
+
+def commit(work: pathlib.Path, text: str, at: dt.datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    (work / "katas/01-toy/adder/adder.py").write_text(text)
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_DATE", f"{int(at.timestamp())} +0000")
+    git(work, "commit", "--quiet", "--allow-empty", "--all", "--message", text)
+
+
+@pytest.fixture
+def fork(toy: Kata, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A learner's work folder, whose pushes go to the bare repository beside it."""
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_DATE", f"{int(BEFORE.timestamp()) - 86400} +0000")
+    under_git(toy)
+    git(tmp_path, "clone", "--quiet", "--bare", str(root_of(toy)), str(tmp_path / "a1.git"))
+    git(tmp_path, "clone", "--quiet", str(tmp_path / "a1.git"), str(tmp_path / "work"))
+    return tmp_path / "work"
+
+
+def of_git(toy: Kata, more: str = "") -> Cohort:
+    return cohorts.make(toy, f"a1,A,,file://{root_of(toy).parent}/a1.git,,\n{more}")
+
+
+@needs_git
+def test_git_takes_the_last_commit_not_after_the_due_time(
+    toy: Kata, fork: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit(fork, "early", BEFORE, monkeypatch)
+    commit(fork, "in time", DUE, monkeypatch)
+    commit(fork, "late", DUE + dt.timedelta(seconds=1), monkeypatch)
+    commit(fork, "too late", DUE + dt.timedelta(days=8), monkeypatch)
+    git(fork, "push", "--quiet")
+    cohort = of_git(toy, f"b2,B,,file://{root_of(toy).parent}/none.git,,\n")
+    now = DUE + dt.timedelta(days=9)
+    assert sources(cohort, now) == [("a1", "new"), ("b2", "trouble")]
+    with cohort.store() as store:
+        found = [(each.at, text) for each, (_, _, text) in
+                 zip(store.hand_ins(), kept(store), strict=True)]  # fmt: skip
+        assert found == [(DUE, "in time"), (DUE + dt.timedelta(seconds=1), "late")]
+        assert all(each.source.startswith("git ") for each in store.hand_ins())
+    assert sources(cohort, now) == [("a1", "known"), ("b2", "trouble")]
+
+
+@needs_git
+def test_a_date_from_the_past_helps_no_further_than_the_last_look(
+    toy: Kata, fork: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = of_git(toy)
+    assert sources(cohort, AFTER) == [("a1", "untouched")]
+    commit(fork, "as if in time", BEFORE, monkeypatch)
+    git(fork, "push", "--quiet")
+    sources(cohort, AFTER + dt.timedelta(hours=1))
+    with cohort.store() as store:
+        assert [each.at for each in store.hand_ins()] == [AFTER]
+
+
+@needs_git
+def test_git_with_a_link_is_refused(
+    toy: Kata, fork: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = fork / "katas/01-toy/adder/adder.py"
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", f"{int(BEFORE.timestamp())} +0000")
+    git(fork, "commit", "--quiet", "--all", "--message", "link")
+    git(fork, "push", "--quiet")
+    cohort = of_git(toy)
+    assert sources(cohort) == [("a1", "refused")]
+    with cohort.store() as store:
+        assert "commit the file itself" in kept(store)[0][2]
+
+
+@needs_git
+def test_an_empty_repository(toy: Kata, tmp_path: pathlib.Path) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", str(tmp_path / "a1.git"))
+    assert sources(of_git(toy)) == [("a1", "absent")]
