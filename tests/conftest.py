@@ -4,9 +4,11 @@ import collections
 import os
 import pathlib
 import shutil
+import sys
 from collections.abc import Iterator
 
 import pytest
+from selenium import webdriver
 
 from grader.catalog import Catalog, Kata
 from grader.engines import ENGINES
@@ -79,6 +81,28 @@ def llm() -> Iterator[FakeLLM]:
 def vendor() -> Iterator[FakeVendor]:
     with FakeVendor() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[webdriver.Chrome]:
+    """Chromium without a window. Skips where there is none, unless KATA_REQUIRE_BROWSER is set."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not (program and driver):
+        problem = "chromium or chromedriver is not on PATH"
+        if os.environ.get("KATA_REQUIRE_BROWSER"):
+            pytest.fail(f"a browser is required: {problem}")
+        pytest.skip(f"a browser would add this test; {problem}")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    options.add_argument("--headless=new")
+    options.add_argument("--disable-dev-shm-usage")
+    options.add_argument("--hide-scrollbars")  # the widths below are those of the page
+    if sys.platform == "linux" and os.geteuid() == 0:
+        options.add_argument("--no-sandbox")
+    started = webdriver.Chrome(options, webdriver.ChromeService(driver))
+    yield started
+    started.quit()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,15 +1,12 @@
 """The map: what it says, and how its page does in a real browser."""
 
-import base64
 import html
-import os
 import pathlib
 import re
 import shutil
 import stat
 import sys
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -23,6 +20,7 @@ from grader.catalog import Catalog, Kata
 from grader.map import Map
 from grader.progress import Progress
 from grader.verdict import BehaviourResult, Cause, Finding, Outcome, Verdict
+from tests.browsing import load
 from tests.conftest import ROOT
 from tests.test_catalog import edit
 from tests.test_cli import kata as run
@@ -236,28 +234,6 @@ def test_the_command_opens_the_page(catalog: Catalog) -> None:
     assert "open the page by hand" in done.stderr
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[webdriver.Chrome]:
-    """Chromium without a window. Skips where there is none, unless KATA_REQUIRE_BROWSER is set."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not (program and driver):
-        problem = "chromium or chromedriver is not on PATH"
-        if os.environ.get("KATA_REQUIRE_BROWSER"):
-            pytest.fail(f"a browser is required: {problem}")
-        pytest.skip(f"a browser would add this test; {problem}")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    options.add_argument("--headless=new")
-    options.add_argument("--disable-dev-shm-usage")
-    options.add_argument("--hide-scrollbars")  # the widths below are those of the page
-    if sys.platform == "linux" and os.geteuid() == 0:
-        options.add_argument("--no-sandbox")
-    started = webdriver.Chrome(options, webdriver.ChromeService(driver))
-    yield started
-    started.quit()
-
-
 @pytest.fixture(scope="module", params=["empty", "progress"])
 def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A folder with page and picture of the real katas, before and after some work."""
@@ -275,25 +251,6 @@ def drawn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     (folder / "map.html").write_text(made.page(TODAY), "utf-8")
     (folder / "map.svg").write_text(made.picture(), "utf-8")
     return folder
-
-
-def load(
-    browser: webdriver.Chrome, path: pathlib.Path, width: int, scheme: str = "light",
-    media: str = "screen",
-) -> None:  # fmt: skip
-    """Shows a file, and leaves a screenshot in the folder that KATA_SCREENSHOTS names."""
-    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
-    browser.get(path.as_uri())
-    if folder := os.environ.get("KATA_SCREENSHOTS"):
-        size = browser.execute_cdp_cmd("Page.getLayoutMetrics", {})["cssContentSize"]
-        shot = browser.execute_cdp_cmd(
-            "Page.captureScreenshot", {"captureBeyondViewport": True, "clip": {**size, "scale": 1}}
-        )
-        name = f"{path.parent.name}-{path.suffix[1:]}-{width}-{scheme}-{media}.png"
-        pathlib.Path(folder, name).write_bytes(base64.b64decode(shot["data"]))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -12,7 +12,7 @@ from grader import __version__, grading, scaffold
 from grader import mutants as mutating
 from grader import verify as verifying
 from grader.catalog import Catalog, Kata
-from grader.cli import cohort, health, learner, marking, practice, screen
+from grader.cli import cohort, health, insight, learner, marking, practice, screen
 from grader.cli.arguments import (
     Commands,
     complete_kata,
@@ -282,7 +282,7 @@ def new(name: str) -> None:
 
 
 kata.add_command(cohort.cohort)
-for command in marking.COMMANDS:
+for command in (*marking.COMMANDS, *insight.COMMANDS):
     cohort.cohort.add_command(command)
 
 

@@ -242,6 +242,7 @@ class Store:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
+        self._together: sa.Connection | None = None
         self.name = engine.url.render_as_string(hide_password=True)
 
     @classmethod
@@ -312,34 +313,14 @@ class Store:
 
     def add_grading(self, verdict: Mapping[str, Any], at: dt.datetime) -> bool:
         """Keeps a verdict (as `Verdict.as_json` gives it); False if there is one already."""
-        edition = edition_of(verdict)
-        submission = verdict["submission"]["hash"]
-        key = edition.key(submission)
-        row = {
-            "key": key,
-            "submission": submission,
-            "kata": verdict["kata"]["name"],
-            "edition": edition.id,
-            **dataclasses.asdict(edition),
-            "engine": verdict["engine"]["name"],
-            "seed": verdict["seed"],
-            "outcome": verdict["outcome"],
-            "points": verdict["points"]["earned"],
-            "possible": verdict["points"]["possible"],
-            "failing": " ".join(
-                each["id"] for each in verdict["behaviours"] if each["outcome"] != "passed"
-            ),
-            "seconds": verdict["seconds"],
-            "at": at,
-            # ASCII, because PostgreSQL's text holds neither NUL nor halves of surrogate pairs.
-            "verdict": json.dumps(verdict, separators=(",", ":")),
-        }
+        row = grading_row(verdict, at)
+        key = row["key"]
         with self._write() as connection:
             new = self._insert(connection, _grading, row)
             connection.execute(_trouble.update().where(_trouble.c.key == key).values(parked=False))
             if new:
                 self._insert(connection, _fact, {"name": _applied(row["kata"]),
-                                                 "value": edition.id})  # fmt: skip
+                                                 "value": row["edition"]})  # fmt: skip
             return new
 
     def has_grading(self, key: str) -> bool:
@@ -377,6 +358,16 @@ class Store:
         with self._read() as connection:
             streaming = connection.execution_options(yield_per=1000)
             yield from map(tuple, streaming.execute(query))
+
+    def with_cause(self, kata: str, cause: str) -> set[str]:
+        """The submissions (hashes) of which some verdict names this cause."""
+        # Within a text of the verdict the quotes would be escaped.
+        sign = f'"cause":{json.dumps(cause)}'
+        query = sa.select(_grading.c.submission).where(
+            _grading.c.kata == kata, _grading.c.verdict.contains(sign, autoescape=True)
+        )
+        with self._read() as connection:
+            return set(connection.execute(query).scalars())
 
     def applied(self, kata: str) -> str | None:
         """The id of the edition whose gradings count for a kata; the first one until changed."""
@@ -460,6 +451,33 @@ class Store:
         with self._read() as connection:
             return [Run(*row) for row in connection.execute(sa.select(_run).order_by(_run.c.id))]
 
+    def pulse(self) -> tuple[Any, ...]:
+        """What differs whenever anything that a report tells of has changed; quick to ask."""
+        counts = [
+            sa.select(sa.func.count()).select_from(table).scalar_subquery()
+            for table in (_hand_in, _grading, _ruling, _fact)
+        ]
+        latest = [sa.select(sa.func.max(column)).scalar_subquery()
+                  for column in (_run.c.id, _run.c.seen, _trouble.c.at)]  # fmt: skip
+        parked = sa.select(sa.func.count()).where(_trouble.c.parked).scalar_subquery()
+        applied = sa.select(_fact.c.value).where(_fact.c.name.startswith(_applied("")))
+        with self._read() as connection:
+            row = tuple(connection.execute(sa.select(*counts, *latest, parked)).one())
+            return row + tuple(sorted(connection.execute(applied).scalars()))
+
+    # Hints that learners share
+
+    def note_hints(self, learner: str, kata: str, count: int) -> None:
+        """How many hints a learner has asked for, as they tell."""
+        self.set_fact(f"hints:{kata}:{learner}", str(count))
+
+    def hints(self) -> dict[tuple[str, str], int]:
+        """Hints by learner and kata, where they are told."""
+        query = sa.select(_fact.c.name, _fact.c.value).where(_fact.c.name.startswith("hints:"))
+        with self._read() as connection:
+            found = [(*name.split(":", 2)[1:], value) for name, value in connection.execute(query)]
+        return {(learner, kata): int(value) for kata, learner, value in found}
+
     # Facts
 
     def fact(self, name: str) -> str | None:
@@ -506,25 +524,61 @@ class Store:
             for table in (_hand_in, _ruling):
                 result = connection.execute(table.delete().where(table.c.learner == learner))
                 gone[table.name] = result.rowcount
-            connection.execute(
-                _fact.delete().where(
-                    _fact.c.name.startswith("look:"),
-                    _fact.c.name.endswith(f":{learner}", autoescape=True),
-                )
-            )
+            # Facts about one learner end with their id.
+            mine = _fact.c.name.endswith(f":{learner}", autoescape=True)
+            kinds = sa.or_(_fact.c.name.startswith("look:"), _fact.c.name.startswith("hints:"))
+            connection.execute(_fact.delete().where(mine, kinds))
             for table in (_grading, _trouble, _submission):
                 hash = table.c.hash if table is _submission else table.c.submission
                 owned = sa.exists().where(
                     _hand_in.c.kata == table.c.kata, _hand_in.c.submission == hash
                 )
                 gone[table.name] = connection.execute(table.delete().where(~owned)).rowcount
-        if self._engine.dialect.name == "sqlite":
-            # Deleted rows are overwritten (secure_delete); the log that leads there goes, too.
-            with self._read() as connection:
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._compact()
         return gone
 
+    def _compact(self) -> None:
+        """Writes over what was deleted, also in the log that leads there."""
+        with self._told(), self._engine.connect() as connection:
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            if self._engine.dialect.name == "sqlite":
+                # Deleted rows were overwritten at once (secure_delete).
+                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            else:
+                driver.autocommit = True
+                for table in metadata.sorted_tables:
+                    driver.execute(f"VACUUM FULL {table.name}")
+                connection.invalidate()
+
+    def texts(self) -> Iterator[tuple[str, bytes]]:
+        """All that is kept, row by row: where it stands, and everything in it as text."""
+        with self._read() as connection:
+            for table in metadata.sorted_tables:
+                streaming = connection.execution_options(yield_per=500)
+                for row in streaming.execute(sa.select(table)):
+                    values = dict(row._mapping)
+                    where = " ".join(str(values[column.name]) for column in table.primary_key)
+                    if table is _submission:
+                        values["content"] = zlib.decompress(values["content"])
+                    parts = [value if isinstance(value, bytes) else str(value).encode()
+                             for value in values.values()]  # fmt: skip
+                    yield f"{table.name} {where}", b"\n".join(parts)
+
     # The database below
+
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written within is one transaction: quick for many, all of it or nothing.
+
+        For one thread; others wait or write elsewhere.
+        """
+        with self._write() as connection:
+            self._together = connection
+            try:
+                yield
+            finally:
+                self._together = None
 
     def _insert(self, connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
         """Inserts a row unless its primary key is there; whether it did."""
@@ -535,12 +589,18 @@ class Store:
 
     @contextlib.contextmanager
     def _read(self) -> Iterator[sa.Connection]:
+        if self._together is not None:
+            yield self._together
+            return
         with self._told(), self._engine.connect() as connection:
             yield connection
 
     @contextlib.contextmanager
     def _write(self) -> Iterator[sa.Connection]:
         """One transaction, committed at the end."""
+        if self._together is not None:
+            yield self._together
+            return
         # SQLite lets a reader that turns into a writer fail at once instead of wait.
         options = {"kata_begin": "BEGIN IMMEDIATE"}
         with self._told(), self._engine.execution_options(**options).begin() as connection:
@@ -589,6 +649,32 @@ class Store:
                 )
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
+
+
+def grading_row(verdict: Mapping[str, Any], at: dt.datetime) -> dict[str, Any]:
+    """A verdict (as `Verdict.as_json` gives it) as a row of the table of gradings."""
+    edition = edition_of(verdict)
+    submission = verdict["submission"]["hash"]
+    key = edition.key(submission)
+    return {
+        "key": key,
+        "submission": submission,
+        "kata": verdict["kata"]["name"],
+        "edition": edition.id,
+        **dataclasses.asdict(edition),
+        "engine": verdict["engine"]["name"],
+        "seed": verdict["seed"],
+        "outcome": verdict["outcome"],
+        "points": verdict["points"]["earned"],
+        "possible": verdict["points"]["possible"],
+        "failing": " ".join(
+            each["id"] for each in verdict["behaviours"] if each["outcome"] != "passed"
+        ),
+        "seconds": verdict["seconds"],
+        "at": at,
+        # ASCII, because PostgreSQL's text holds neither NUL nor halves of surrogate pairs.
+        "verdict": json.dumps(verdict, separators=(",", ":")),
+    }
 
 
 def edition_of(verdict: Mapping[str, Any]) -> Edition:

@@ -1,0 +1,103 @@
+"""A learner is deleted with all that is theirs, and the search for the rest is a real one."""
+
+import pathlib
+
+import pytest
+
+from grader.catalog import Kata
+from grader.cohort import privacy
+from grader.cohort.config import Cohort
+from grader.cohort.store import Ruling, Store
+from tests import marked, postgres
+from tests.commands import kata as run
+from tests.commands import root_of
+
+
+@pytest.fixture
+def ours(toy: Kata) -> Cohort:
+    return marked.find(marked.make(toy), toy)
+
+
+def fill(ours: Cohort, store: Store, toy: Kata) -> None:
+    """Work, verdicts, rulings, hints, pages: of Ada, and some of Bob."""
+    marked.graded(store, toy, "ada17", "mine = 'by Ada Lovelace'", {"adds": "ada17 said 6"})
+    marked.graded(store, toy, "ada17", "shared = 1")
+    marked.graded(store, toy, "bob18", "shared = 1")
+    marked.hand_in(store, toy, "ada17", None)
+    store.add_ruling(Ruling("ada17", toy.name, "excused", None, "Staff", "ill", marked.NOON))
+    store.note_hints("ada17", toy.name, 2)
+    store.note_hints("ada170", toy.name, 1)
+    for name in ("pages/ada17.html", "incoming/ada17_adder.zip", "incoming/ada17/adder.py",
+                 "pages/ada170.html", "report.html"):  # fmt: skip
+        path = ours.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("of somebody")
+
+
+def test_nothing_is_left(ours: Cohort, toy: Kata) -> None:
+    with ours.store() as store:
+        fill(ours, store, toy)
+        gone = privacy.forget(ours, store, ours.roster.get("ada17"))
+        assert gone.left == []
+        assert gone.rows["hand_in"] == 3
+        assert gone.rows["grading"] == 1
+        assert gone.searched_rows == 5
+        assert {each.learner for each in store.hand_ins()} == {"bob18"}
+        assert store.hints() == {("ada170", toy.name): 1}
+        assert len(store.gradings()) == 1
+    names = {path.relative_to(ours.folder).as_posix() for path in ours.folder.rglob("*.*")}
+    assert names == {"cohort.toml", "cohort.sqlite", "roster.csv", "pages/ada170.html"}
+    everything = b"".join(path.read_bytes() for path in ours.folder.rglob("*.*"))
+    for word in (b"Lovelace", b"ada@example.org", b"4711"):
+        assert word not in everything
+    assert marked.find(ours.folder, toy).roster.ids == ["bob18", "cyd19"]
+    before = marked.ROSTER.splitlines()
+    assert (ours.folder / "roster.csv").read_text().splitlines() == [before[0], *before[2:]]
+
+
+def test_what_is_left_is_named(ours: Cohort, toy: Kata) -> None:
+    with ours.store() as store:
+        fill(ours, store, toy)
+        shared = marked.graded(store, toy, "ada17", "# with ada17\n")
+        marked.graded(store, toy, "bob18", "# with ada17\n")
+        note = "as for ADA LOVELACE"
+        store.add_ruling(Ruling("bob18", toy.name, "appeal", None, "Bob", note, marked.NOON))
+        (ours.folder / "marks.csv").write_text("learner,points\nada17,4\n")
+        gone = privacy.forget(ours, store, ours.roster.get("ada17"))
+        assert gone.left[:2] == [f"database: ruling {store.rulings()[0].id}",
+                                 f"database: submission {toy.name} {shared.hash}"]  # fmt: skip
+        assert "marks.csv" in gone.left
+
+
+def test_on_postgresql(ours: Cohort, toy: Kata) -> None:
+    with postgres.server() as server, Store.open(server.database()) as store:
+        fill(ours, store, toy)
+        assert privacy.forget(ours, store, ours.roster.get("ada17")).left == []
+        assert {each.learner for each in store.hand_ins()} == {"bob18"}
+
+
+def test_the_command(ours: Cohort, toy: Kata) -> None:
+    root, place = root_of(toy), ["--cohort", str(ours.folder)]
+    with ours.store() as store:
+        fill(ours, store, toy)
+    done = run(root, "cohort", "forget", "ada17", *place)
+    assert done.returncode == 130
+    assert "3 hand-ins" in done.stderr
+    assert "ada17" in (ours.folder / "roster.csv").read_text()
+    done = run(root, "cohort", "forget", "ada17", *place, "--yes")
+    assert done.returncode == 0
+    assert "nothing of ada17 is left" in done.stdout
+    assert run(root, "cohort", "forget", "ada17", *place, "--yes").returncode == 2
+    (ours.folder / "notes.txt").write_text("bob18 was here")
+    done = run(root, "cohort", "forget", "bob18", *place, "--yes")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "notes.txt")
+
+
+def test_a_roster_with_semicolons_keeps_the_rest(ours: Cohort, toy: Kata) -> None:
+    path: pathlib.Path = ours.folder / "roster.csv"
+    text = 'id;name;email\n\na1;"Ada;\nof two lines";\nb2; Bob ;b@example.org\n'
+    path.write_text(text)
+    again = marked.find(ours.folder, toy)
+    with again.store() as store:
+        assert privacy.forget(again, store, again.roster.get("a1")).left == []
+    assert path.read_text() == "id;name;email\n\nb2; Bob ;b@example.org\n"
