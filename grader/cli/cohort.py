@@ -65,6 +65,8 @@ def cohort() -> None:
     5. marks shows what became of it, rule adjusts a mark or excuses,
        export and feedback hand back.
     6. regrade compares, after a kata was corrected, and applies.
+    7. report writes a page of where the cohort stands, board serves it
+       live; integrity gives leads; forget deletes a learner.
 
     handout writes the edition for learners, without hidden tests. All but
     it and init work on the cohort around the working directory; --cohort

@@ -134,9 +134,10 @@ def integrity(
     folder: pathlib.Path, katas: list[str], output: pathlib.Path | None, similar: int, pairs: int,
     again: int | None, count: int, engine_name: str | None, jobs: int, anonymous: bool,
 ) -> None:  # fmt: skip
-    """Write a page of leads: similar work, same bytes, chance, attacks.
+    """Write a page of leads: similar work, chance, attacks.
 
-    Each is a place to look, never a verdict, and no mark depends on it. Similarity is winnowing
+    Each is a place to look, never a verdict, and no mark depends on it. The same bytes from
+    different learners are leads, too; so is what changes with the seed (--again). Similarity is winnowing
     over latest works, without what the starter and the reference have; pairs stand side by side.
     The page quotes learners' work: keep it as you keep that.
     """
