@@ -5,6 +5,7 @@ import datetime as dt
 import html
 import pathlib
 import re
+import shutil
 import threading
 from collections.abc import Iterator
 
@@ -19,11 +20,13 @@ from selenium_axe_python import Axe
 
 from grader.catalog import Catalog, Kata
 from grader.cohort import board as serving
+from grader.cohort import collect
 from grader.cohort.board import Board
 from grader.cohort.config import Cohort
 from grader.cohort.report import Report, Row
 from grader.cohort.store import Store
 from grader.errors import UsageError
+from grader.progress import Progress
 from tests import marked, synthetic
 from tests.browsing import load
 from tests.commands import kata as run
@@ -79,6 +82,20 @@ def test_what_it_took_to_pass(toy: Kata, ours: Cohort, store: Store) -> None:
     assert (line.passed, line.in_work, line.untouched) == (2, 0, 1)
     assert (line.attempts, line.days, line.hints) == (2, 0.25, 2)
     assert line.passed_at == [1, 0, 1, 0, 0]
+
+
+def test_hints_of_who_shares_them(toy: Kata, ours: Cohort, store: Store) -> None:
+    work = ours.folder / "work"
+    shutil.copytree(toy.folder, work / "adder")
+    (work / "adder/adder.py").write_text("def add(a, b): return 0\n")
+    progress = Progress(work)
+    progress.next_hint(toy)
+    progress.next_hint(toy)
+    ada = dataclasses.replace(ours.roster.get("ada17"), source="work")
+    list(collect.from_sources(ours, store, [ada], [toy], marked.NOON))
+    assert store.hints() == {("ada17", toy.name): min(2, len(toy.hints))}
+    [line] = make(ours, store).lines
+    assert line.hints == min(2, len(toy.hints))
 
 
 def test_what_most_fail_at(toy: Kata, ours: Cohort, store: Store) -> None:

@@ -137,9 +137,9 @@ def integrity(
     """Write a page of leads: similar work, chance, attacks.
 
     Each is a place to look, never a verdict, and no mark depends on it. The same bytes from
-    different learners are leads, too; so is what changes with the seed (--again). Similarity is winnowing
-    over latest works, without what the starter and the reference have; pairs stand side by side.
-    The page quotes learners' work: keep it as you keep that.
+    different learners are leads, too; so is what changes with the seed (--again). Similarity is
+    winnowing over latest works, without what the starter and the reference have; pairs stand side
+    by side. The page quotes learners' work: keep it as you keep that.
     """
     from grader.cohort import grade as cohort_grading
     from grader.cohort import integrity as looking

@@ -28,9 +28,11 @@ from grader.cohort.config import Cohort
 from grader.cohort.roster import Learner
 from grader.cohort.store import HandIn, Store
 from grader.errors import GraderError, RefusedSubmission, UsageError
+from grader.progress import FOLDER, Progress
 from grader.submission import IGNORED_FOLDERS, MAX_BYTES, Submission, collect, of_files
 
 _CLONES_AT_ONCE = 8
+_MOST_PROGRESS = 1 << 20
 _GIT_SECONDS = 300
 #: `git ls-tree -l -z`: mode, type, object, size (or -), path.
 _LISTED = re.compile(rb"(\d+) (\w+) ([0-9a-f]+) +(\d+|-|BAD)\t(.+)", re.DOTALL)
@@ -226,8 +228,11 @@ def _from_folder(
         yield Collected(learner, "", "trouble", f"the folder {folder} is not there")
         return
     look = _last_look(store, source, learner)
+    shared = _shared_progress(folder)
     found = False
     for kata in katas:
+        if shared and (hints := shared.of(kata).hints):
+            store.note_hints(learner, kata.name, hints)
         inside = _kata_folder(folder, kata, katas)
         if inside is None:
             continue
@@ -248,6 +253,14 @@ def _from_folder(
     if not found and not archives:
         yield Collected(learner, "", "absent", f"{folder} holds none of the katas")
     _remember(store, source, learner, _Look(now, "", [kata.name for kata in katas]))
+
+
+def _shared_progress(folder: pathlib.Path) -> Progress | None:
+    """What a learner's own `kata` has noted, where they hand it in with their folder."""
+    path = folder / FOLDER / "progress.jsonl"
+    if (folder / FOLDER).is_symlink() or path.is_symlink() or not path.is_file():
+        return None
+    return Progress(folder) if path.stat().st_size <= _MOST_PROGRESS else None
 
 
 def _from_archive(
