@@ -180,4 +180,4 @@ def _seconds(value: str | None) -> float | None:
 def _pause(retry_after: float | None) -> float:
     """A random pause, so that callers who failed together do not come back together."""
     pause = random.random() * LONGEST_PAUSE_SECONDS
-    return pause if retry_after is None else retry_after + pause / 4
+    return pause if retry_after is None else retry_after + pause / 2
