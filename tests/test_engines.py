@@ -209,6 +209,26 @@ if __name__ == "__main__":
     )
 
 
+def test_what_a_service_prints_can_be_read_while_it_runs(engine: Engine, toy: Kata) -> None:
+    path = toy.solutions / "hidden/test_adder.py"
+    path.write_text(f"""{path.read_text().partition("def test_keeps_a_total")[0]}
+def test_keeps_a_total(submission):
+    service = submission.serve("adder:app")
+    expect(service.get("/").status == 200, observed="no answer", expected="one")
+    log = service.log()
+    expect("asked for /" in log, observed=repr(log), expected="'asked for /'")
+""")
+    code = f"""{RIGHT}
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        print("asked for", scope["path"])
+        await send({{"type": "http.response.start", "status": 200, "headers": []}})
+        await send({{"type": "http.response.body", "body": b""}})
+"""
+    verdict = grade_code(engine, toy, code)
+    assert verdict.outcome is Outcome.PASSED, result(verdict, "keeps-a-total").finding
+
+
 def test_files_beside_the_code_are_there_and_tests_are_not(engine: Engine, toy: Kata) -> None:
     (toy.folder / "prices.csv").write_text("a,b\n1,2\n")
     code = f"""

@@ -208,6 +208,9 @@ def _uvicorn(root: pathlib.Path, target: str, listener: socket.socket) -> None:
     import uvicorn
 
     sys.path.insert(0, str(root))
+    # A service's log is read while it runs: what PYTHONUNBUFFERED asks for, which no fork reads.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     config = uvicorn.Config(_resolve(target), log_level="warning", timeout_graceful_shutdown=1)
     uvicorn.Server(config).run(sockets=[listener])
 

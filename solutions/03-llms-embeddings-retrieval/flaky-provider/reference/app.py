@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict
 from typing import Any
 
@@ -12,12 +11,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-logging.getLogger("httpx2").setLevel(logging.WARNING)
+RETRY_AFTER_SECONDS = "2"
 
-RETRY_AFTER_SECONDS = 2
-
-app = FastAPI(title="assistant")
+app = FastAPI()
 assistant = Assistant(settings.load())
 
 
@@ -40,5 +36,5 @@ async def providers_unavailable(request: Request, error: ProvidersUnavailable) -
             "error": "providers_unavailable",
             "message": "No provider could answer in time. Try again later.",
         },
-        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+        headers={"Retry-After": RETRY_AFTER_SECONDS},
     )

@@ -9,12 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from json import JSONDecodeError
 
-from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI
+from openai import APIError, APIStatusError, AsyncOpenAI
 from settings import ProviderSettings, Settings
 
 log = logging.getLogger("assistant")
@@ -23,13 +21,7 @@ log = logging.getLogger("assistant")
 PRIMARY_SHARE = 0.6
 # Answer a little before the caller's own timer fires.
 MARGIN_SECONDS = 0.02
-# One retry: after two failures the other provider is the better bet.
-MAX_CALLS_PER_PROVIDER = 2
 LONGEST_PAUSE_SECONDS = 0.25
-# Not worth starting a call when less than this is left.
-LEAST_USEFUL_SECONDS = 0.05
-# A caller with a tiny deadline says little about the provider's health.
-SLOW_ENOUGH_TO_BE_ILL_SECONDS = 0.25
 
 
 @dataclass(frozen=True)
@@ -53,11 +45,10 @@ class Completion:
 
 @dataclass(eq=False)
 class CallFailed(Exception):
-    """One call gave no answer. What that means for the next one is decided here, once."""
+    """One call gave no answer; `transient` when the next one may."""
 
     reason: str
-    transient: bool
-    blames_provider: bool = True
+    transient: bool = True
     retry_after: float | None = None
 
 
@@ -86,99 +77,34 @@ class RetryBudget:
         self._left = min(self._capacity, self._left + self._per_answer)
 
 
-class Breaker:
-    """Opens after several failures in a row; later lets one call through to look."""
-
-    def __init__(self, failures: int = 5, rest_seconds: float = 0.5) -> None:
-        self._threshold = failures
-        self._rest = rest_seconds
-        self._failures = 0
-        self._rests_until = 0.0
-        self._probing = False
-
-    @property
-    def is_open(self) -> bool:
-        return self._failures >= self._threshold
-
-    @contextmanager
-    def admit(self, now: float) -> Iterator[bool]:
-        """Whether a call may be made. At most one call at a time may be the probe."""
-        probe = self.is_open and now >= self._rests_until and not self._probing
-        if probe:
-            self._probing = True
-        try:
-            yield probe or not self.is_open
-        finally:
-            if probe:
-                self._probing = False
-
-    def succeeded(self) -> None:
-        self._failures = 0
-
-    def failed(self, now: float) -> None:
-        self._failures += 1
-        if self.is_open:
-            self._rests_until = now + self._rest
-
-
 class Provider:
-    """One OpenAI-compatible provider, with its own breaker and its own retry budget."""
+    """One OpenAI-compatible provider, with a retry budget of its own."""
 
     def __init__(self, name: str, settings: ProviderSettings) -> None:
         self.name = name
         self._model = settings.model
-        # No timeout of its own: `timeout_at` covers a call as a whole, while the SDK's timeout
-        # starts anew with each attempt and each read.
-        self._client = AsyncOpenAI(
-            base_url=settings.url, api_key=settings.api_key, max_retries=0, timeout=None
-        )
-        self._breaker = Breaker()
+        # Its own timeout (ten minutes, anew for each read) never fires: `timeout_at` comes first.
+        self._client = AsyncOpenAI(base_url=settings.url, api_key=settings.api_key, max_retries=0)
         self._budget = RetryBudget()
 
     async def complete(self, prompt: str, until: float, tally: Tally) -> Completion:
         """The answer, or CallFailed, or TimeoutError at `until` (on the event loop's clock)."""
-        loop = asyncio.get_running_loop()
-        for number in range(1, MAX_CALLS_PER_PROVIDER + 1):
-            with self._breaker.admit(loop.time()) as admitted:
-                if not admitted:
-                    raise CallFailed("breaker open", transient=False)
-                try:
-                    return await self._watched_call(prompt, until, tally)
-                except CallFailed as failure:
-                    if not failure.transient or number == MAX_CALLS_PER_PROVIDER:
-                        raise
-                    pause = _pause(failure.retry_after)
-                    if loop.time() + pause + LEAST_USEFUL_SECONDS > until:
-                        raise
-                    if not self._budget.take():
-                        raise
-                    log.info("%s: %s; again in %.3f s", self.name, failure.reason, pause)
+        async with asyncio.timeout_at(until):
+            try:
+                return await self._call(prompt, tally)
+            except CallFailed as failure:
+                # One retry: after two failures the other provider is the better bet.
+                pause = _pause(failure.retry_after)
+                fits = asyncio.get_running_loop().time() + pause < until
+                if not (failure.transient and fits and self._budget.take()):
+                    raise
+                log.warning("%s: %s; again in %.3f s", self.name, failure.reason, pause)
             await asyncio.sleep(pause)
-        raise AssertionError("the loop always returns or raises")
+            return await self._call(prompt, tally)
 
-    async def _watched_call(self, prompt: str, until: float, tally: Tally) -> Completion:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+    async def _call(self, prompt: str, tally: Tally) -> Completion:
         tally.calls += 1
-        try:
-            async with asyncio.timeout_at(until):
-                completion = await self._call(prompt)
-        except TimeoutError:
-            if loop.time() - started >= SLOW_ENOUGH_TO_BE_ILL_SECONDS:
-                self._breaker.failed(loop.time())
-            raise
-        except CallFailed as failure:
-            if failure.blames_provider:
-                self._breaker.failed(loop.time())
-            else:
-                self._breaker.succeeded()
-            raise
-        self._breaker.succeeded()
-        self._budget.earn()
-        return completion
-
-    async def _call(self, prompt: str) -> Completion:
-        parts: list[str] = []
+        text = ""
         finish_reason: str | None = None
         try:
             stream = await self._client.chat.completions.create(
@@ -188,25 +114,19 @@ class Provider:
             )
             async with stream:
                 async for chunk in stream:
-                    if not chunk.choices:
-                        continue
-                    choice = chunk.choices[0]
-                    parts.append(choice.delta.content or "")
-                    finish_reason = choice.finish_reason or finish_reason
+                    for choice in chunk.choices:
+                        text += choice.delta.content or ""
+                        finish_reason = choice.finish_reason or finish_reason
         except APIStatusError as error:
-            raise _judge_status(error) from error
-        except APIConnectionError as error:
-            raise CallFailed("connection broken", transient=True) from error
+            raise _refused(error) from error
         # The SDK passes on what json and its models raise when a chunk is not what it should be.
         except (APIError, JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
-            raise CallFailed("unreadable stream", transient=True) from error
+            raise CallFailed(f"no answer to read: {type(error).__name__}") from error
 
-        text = "".join(parts)
         # A stream may end cleanly half-way; only the finish chunk says that the model was done.
-        if finish_reason not in ("stop", "length"):
-            raise CallFailed(f"stream ended with {finish_reason}", transient=True)
-        if not text:
-            raise CallFailed("empty answer", transient=True)
+        if finish_reason not in ("stop", "length") or not text:
+            raise CallFailed(f"no whole answer: {len(text)} characters, {finish_reason}")
+        self._budget.earn()
         return Completion(text, truncated=finish_reason == "length")
 
 
@@ -241,25 +161,23 @@ class Assistant:
         raise ProvidersUnavailable
 
 
-def _judge_status(error: APIStatusError) -> CallFailed:
+def _refused(error: APIStatusError) -> CallFailed:
     status = error.status_code
     return CallFailed(
         reason=f"status {status}",
-        transient=status in (408, 429) or status >= 500,
-        # The request was at fault, so the provider may be in the best of health.
-        blames_provider=status not in (400, 413, 422),
-        retry_after=_retry_after(error.response.headers.get("retry-after")),
+        transient=status == 429 or status >= 500,
+        retry_after=_seconds(error.response.headers.get("retry-after")),
     )
 
 
-def _retry_after(value: str | None) -> float | None:
+def _seconds(value: str | None) -> float | None:
     try:
-        return max(0.0, float(value)) if value else None
+        return float(value) if value else None
     except ValueError:
         return None
 
 
 def _pause(retry_after: float | None) -> float:
     """A random pause, so that callers who failed together do not come back together."""
-    pause = random.uniform(0, LONGEST_PAUSE_SECONDS)
-    return pause if retry_after is None else retry_after + pause / 4
+    pause = random.random() * LONGEST_PAUSE_SECONDS
+    return pause if retry_after is None else retry_after + pause / 2

@@ -188,6 +188,8 @@ class Assistant:
                         return Reply(text, task.get_name(), degraded, len(calls), truncated)
                     log.warning("%s: %r", task.get_name(), error)
                 if backup_started and (not running or time.monotonic() >= ends):
+                    for task in running:
+                        log.warning("%s: no answer in time", task.get_name())
                     raise ProvidersUnavailable
                 if not backup_started:
                     left = ends - time.monotonic()
