@@ -361,7 +361,7 @@ def _told(done: "Done") -> str:
 @cohort.command(epilog=examples("kata cohort status", "kata cohort status --cohort spring"))
 @in_cohort
 def status(folder: pathlib.Path) -> None:
-    """Show what was handed in, graded, refused; and what is in trouble.
+    """Show what came in, what was graded, and what is in trouble.
 
     due: handed in, but not graded with the katas as they are now.
     """

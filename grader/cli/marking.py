@@ -258,7 +258,7 @@ def regrade(
 @click.command(
     epilog=examples(
         "kata cohort export canvas --to marks.csv",
-        'kata cohort export canvas --to m.csv --column "leaky-cv=CV (1234)"',
+        'kata cohort export canvas --to m.csv --column "leaky-cv=CV, week 3"',
         "kata cohort export gradescope --to results",
         "kata cohort export parquet --to tables --anonymous",
     ),
