@@ -46,7 +46,10 @@ def transcript(kata: Kata, cells: Sequence[Cell], monkeypatch: pytest.MonkeyPatc
 
 
 def differences(new: str, kept: str) -> list[str]:
-    """Unified diff without regard to what hangs on the machine: numbers, timelines; line breaks."""
+    """Unified diff without regard to what hangs on machine and chance.
+
+    That is: numbers, timelines, line breaks, and the order of words, which is a set's.
+    """
     return list(difflib.unified_diff(_masked(kept), _masked(new), "kept", "new", lineterm="", n=1))
 
 
@@ -54,4 +57,4 @@ def _masked(text: str) -> list[str]:
     parts = "cause|given|observed|expected|timeline|matters"
     paragraphs = re.split(rf"\n(?===|\n| NO|    (?:{parts}) )", text)
     paragraphs = [p for p in paragraphs if not p.startswith("    timeline ")]
-    return [" ".join(re.sub(r"\d+(?:[.,]\d+)*(?:e-?\d+)?", "#", p).split()) for p in paragraphs]
+    return [" ".join(sorted(re.findall(r"[^\W\d]+", paragraph))) for paragraph in paragraphs]
