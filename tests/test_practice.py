@@ -258,7 +258,8 @@ def test_the_service_runs_beside_its_upstreams(name: str, told: str, got: str) -
 def test_a_service_whose_upstream_is_not_there_says_so() -> None:
     port = str(two_ports())
     with running(ROOT, "serve", "flaky-provider", "--port", "0", "--upstream-port", port) as it:
-        it.hears("It does not listen yet. In another terminal: kata upstream flaky-provider")
+        it.hears("It does not listen yet. In another terminal:")
+        it.hears("kata upstream flaky-provider")
         it.hears("Application startup complete")
 
 

@@ -1,5 +1,6 @@
 """What learners are told of every wrong answer, kept so that a change of it is read."""
 
+import dataclasses
 import difflib
 import io
 import os
@@ -12,11 +13,14 @@ from rich.console import Console
 
 from grader.catalog import Kata
 from grader.cli import screen
+from grader.verdict import Finding
 from grader.verify import Cell
 from tests.conftest import ROOT
 
 #: Set, transcripts are written instead of compared.
 WRITE = bool(os.environ.get("KATA_WRITE_TRANSCRIPTS"))
+#: Behaviours at which a race decides what is seen first, by kata.
+_RACES = {"unmonitored-endpoint": "ready-only-with-a-model"}
 _FOLDER = ROOT / "tests" / "transcripts"
 
 
@@ -40,6 +44,8 @@ def transcript(kata: Kata, cells: Sequence[Cell], monkeypatch: pytest.MonkeyPatc
         if name and cell.verdict:
             page.write(f"=== {name}: {wrong[name].attempt}\n")
             for result in cell.verdict.behaviours:
+                if result.id == _RACES.get(kata.short_name):
+                    result = dataclasses.replace(result, finding=Finding("one of several"))
                 screen.print_behaviour(result, titles_only=False)
             page.write("\n")
     return "\n".join(line.rstrip() for line in page.getvalue().splitlines()) + "\n"
