@@ -154,7 +154,9 @@ def _read(path: pathlib.Path, name: str) -> bytes:
         # Between the look and the reading nobody may swap the file for a pipe that never ends.
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         with open(os.open(path, flags), "rb") as stream:
-            return stream.read(MAX_BYTES + 1)
+            # No more than it had: room for the most of all, made and given back at each save,
+            # would leave the memory of a long watch in pieces.
+            return stream.read(status.st_size)
     except OSError as error:
         raise RefusedSubmission(f"{name} cannot be read: {error.strerror}") from None
 
