@@ -117,6 +117,17 @@ def test_errors_name_the_learners_file_and_line_only(engine: Engine, toy: Kata) 
         assert not re.search(r"grader|judge|supervisor|tasks\.py|test_adder", each.finding.observed)
 
 
+def test_of_a_traceback_the_end_is_told(engine: Engine, toy: Kata) -> None:
+    """And where in the submission it began; nothing of the library that raised, or of its place."""
+    broken = "import json, sys\nif sys.argv[1:]:\n    json.loads('[')\n"
+    finding = result(grade_code(engine, toy, broken + RIGHT), "adds-as-a-command").finding
+    assert finding is not None
+    assert re.fullmatch(
+        r"exit code 1: a traceback: json\.decoder\.JSONDecodeError: .+ \(adder\.py, line 3\)",
+        finding.observed,
+    )
+
+
 TIMED = """
 from grader.judge import expect
 from grader.upstreams import Status

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import re
 import secrets
 import socket
 import threading
@@ -18,6 +19,8 @@ from grader.verdict import Cause, Finding
 #: Generous: on a loaded machine an honest box may take seconds, and a lost one tells by closing.
 _CONTROL_SECONDS = 30.0
 _CONNECT_SECONDS = 30.0
+#: A frame of a traceback that lies in the submission's folder: path in it, line.
+_OWN_FRAME = re.compile(r'^  File "(?:/[^/"]+)*?/submission/([^"]+)", line (\d+)', re.MULTILINE)
 
 
 class Box:
@@ -188,6 +191,16 @@ def died(what: str, end: Mapping[str, Any], expected: str = "an answer") -> Unme
 
 
 def last_lines(output: bytes, lines: int = 4) -> str:
-    """The end of what a process wrote, for a message."""
-    kept = output.decode("utf-8", "backslashreplace").rstrip().splitlines()[-lines:]
-    return clean("\n".join(line[-300:] for line in kept))
+    """The end of what a process wrote, for a message.
+
+    Of a traceback: the exception, and where in the submission it came from. The frames of libraries
+    tell a learner less, and differ from machine to machine.
+    """
+    written = output.decode("utf-8", "backslashreplace").rstrip()
+    before, header, traceback = written.rpartition("Traceback (most recent call last):\n")
+    raised = re.search(r"^\w.*", traceback, re.MULTILINE | re.DOTALL) if header else None
+    if raised:
+        own = _OWN_FRAME.findall(traceback) or _OWN_FRAME.findall(before)
+        where = " ({}, line {})".format(*own[-1]) if own else ""
+        return clean(f"a traceback: {raised[0][:1000]}{where}")
+    return clean("\n".join(line[-300:] for line in written.splitlines()[-lines:]))
