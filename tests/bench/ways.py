@@ -1,5 +1,6 @@
 """The ways to grade that are compared: the limit, the naive one, and ours on each engine."""
 
+import abc
 import concurrent.futures
 import contextlib
 import json
@@ -82,7 +83,7 @@ class _Kept:
         idle.append(slot)
 
 
-class _Direct:
+class _Direct(abc.ABC):
     """Pytest with the direct plugin over prepared folders; subclasses say how it is started."""
 
     #: Where the folders are made.
@@ -99,8 +100,9 @@ class _Direct:
             self._run(folders)
             return [_results(folder / direct.RESULTS) for folder in folders]
 
+    @abc.abstractmethod
     def _run(self, folders: Sequence[pathlib.Path]) -> None:
-        raise NotImplementedError
+        """Grades what lies in each folder, at once."""
 
 
 class Limit(_Direct):
