@@ -339,6 +339,7 @@ def test_the_live_page_follows(
     live = Board(lambda: make(ours, store), store.pulse)
     config = uvicorn.Config(serving.app(live), port=0, log_level="warning")
     listener = config.bind_socket()
+    listener.listen()
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()

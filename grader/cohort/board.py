@@ -172,6 +172,8 @@ def serve(
                             server_header=False)  # fmt: skip
     try:
         listener = config.bind_socket()
+        # From here on connections wait; the server takes a moment to ask for them.
+        listener.listen()
     except (OSError, SystemExit) as error:
         raise UsageError(f"port {port} of {host} cannot be used; try --port 0") from error
     shown = f"[{host}]" if ":" in host else host
