@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from grader.catalog import Catalog, Kata
 from grader.cohort.config import Cohort
-from grader.cohort.store import HandIn, Store
+from grader.cohort.records import HandIn
+from grader.cohort.store import Store
 from grader.submission import Submission
 from grader.verdict import BehaviourResult, Cause, Finding, Outcome, Verdict
 from tests.commands import root_of

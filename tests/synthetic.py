@@ -27,11 +27,12 @@ import click
 
 from grader import __version__, grading, verify, wire
 from grader.catalog import REFERENCE, STARTER, Catalog, Kata
-from grader.cohort import store as storing
+from grader.cohort import records
 from grader.cohort.config import CONFIG, Cohort
 from grader.cohort.marks import Gradebook, State, shown
+from grader.cohort.records import HandIn, Ruling
 from grader.cohort.roster import ROSTER
-from grader.cohort.store import HandIn, Ruling, Store
+from grader.cohort.store import Store
 from grader.engines import choose
 from grader.errors import RefusedSubmission
 from grader.submission import Submission, collect
@@ -394,7 +395,7 @@ def _verdict(kata: Kata, hash: str, submitted: str, fails: frozenset[str], answe
 def flood(folder: pathlib.Path, learners: int) -> None:
     """Makes a large cohort in FOLDER at once: each its own bytes, all with replayed verdicts."""
     cohort = lay_out(folder, Catalog(ROOT).katas, learners)
-    tables = storing.metadata.tables
+    tables = records.metadata.tables
     with cohort.store() as store:
         for kata in cohort.katas:
             if store.applied(kata.name):
@@ -424,7 +425,7 @@ def _rows(cohort: Cohort, kata: Kata) -> Iterator[tuple[dict[str, Any], ...]]:
             {"kata": kata.name, "hash": work.hash, "size": len(content),
              "content": zlib.compress(content, 1)},
             {**dataclasses.asdict(made), "id": made.id},
-            storing.grading_row(verdict, at),
+            records.grading_row(verdict, at),
         )  # fmt: skip
 
 

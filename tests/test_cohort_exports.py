@@ -21,7 +21,8 @@ from grader.cohort import exports
 from grader.cohort.config import Cohort
 from grader.cohort.feedback import Page
 from grader.cohort.marks import Gradebook
-from grader.cohort.store import Ruling, Store
+from grader.cohort.records import Ruling
+from grader.cohort.store import Store
 from grader.verdict import schema
 from tests import marked
 from tests.marked import NOON

@@ -24,7 +24,8 @@ from grader.catalog import Catalog, Kata
 from grader.cohort import grade
 from grader.cohort.config import Cohort
 from grader.cohort.grade import Done, Here, Place
-from grader.cohort.store import HandIn, Store, StoreTrouble
+from grader.cohort.records import HandIn
+from grader.cohort.store import Store, StoreTrouble
 from grader.engines.process import ProcessEngine
 from grader.errors import EngineTrouble, UsageError
 from grader.submission import Submission

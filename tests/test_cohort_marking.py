@@ -7,7 +7,7 @@ import pytest
 
 from grader.catalog import Kata
 from grader.cohort.marks import Gradebook, compare
-from grader.cohort.store import Ruling
+from grader.cohort.records import Ruling
 from tests import marked
 from tests.commands import kata, root_of
 from tests.conftest import engine_or_skip

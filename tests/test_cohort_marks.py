@@ -25,7 +25,7 @@ from grader.cohort.marks import (
     shown,
     total,
 )
-from grader.cohort.store import HandIn, Kind, Ruling
+from grader.cohort.records import HandIn, Kind, Ruling
 
 BERLIN = ZoneInfo("Europe/Berlin")
 KATA = "01-toy/adder"

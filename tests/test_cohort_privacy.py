@@ -7,7 +7,8 @@ import pytest
 from grader.catalog import Kata
 from grader.cohort import privacy
 from grader.cohort.config import Cohort
-from grader.cohort.store import Ruling, Store
+from grader.cohort.records import Ruling
+from grader.cohort.store import Store
 from tests import marked, postgres
 from tests.commands import kata as run
 from tests.commands import root_of

@@ -14,8 +14,10 @@ import alembic.migration
 import pytest
 import sqlalchemy as sa
 
+from grader.cohort import records
 from grader.cohort import store as storing
-from grader.cohort.store import Edition, HandIn, Ruling, Store, StoreTrouble
+from grader.cohort.records import Edition, HandIn, Ruling
+from grader.cohort.store import Store, StoreTrouble
 from grader.errors import UsageError
 from grader.submission import Submission
 from tests import postgres
@@ -155,7 +157,7 @@ def test_a_new_edition_is_graded_beside_the_old_one(store: Store) -> None:
 def test_trouble_is_counted_parked_and_tried_anew(store: Store) -> None:
     key = Edition("sha256:k1", "bubblewrap", "1").key(work("x").hash)
 
-    def again() -> storing.Trouble:
+    def again() -> records.Trouble:
         return store.note_trouble(key, work("x").hash, KATA, "lost", NOON, most=3)
 
     assert [(t.tries, t.parked) for t in (again(), again(), again())] == [
@@ -220,7 +222,7 @@ def test_the_migrations_make_what_the_code_uses(url: str) -> None:
     engine = storing._engine(url)
     with engine.connect() as connection:
         context = alembic.migration.MigrationContext.configure(connection)
-        assert alembic.autogenerate.compare_metadata(context, storing.metadata) == []
+        assert alembic.autogenerate.compare_metadata(context, records.metadata) == []
     engine.dispose()
 
 

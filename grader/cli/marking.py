@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     # Imported where they are needed: `kata` works without the libraries of cohorts.
     from grader.cohort.config import Cohort
     from grader.cohort.marks import Change, Gradebook, Mark
-    from grader.cohort.store import Kind, Store
+    from grader.cohort.records import Kind
+    from grader.cohort.store import Store
 
 _FORMATS = ("canvas", "moodle", "csv", "gradescope", "jsonl", "parquet")
 _Path = click.Path(path_type=pathlib.Path)
@@ -133,7 +134,7 @@ def rule(
     up; those from before a --set count no more.
     """
     from grader.cohort.marks import Gradebook
-    from grader.cohort.store import Ruling
+    from grader.cohort.records import Ruling
 
     asked: Mapping[Kind, object] = {
         "adjustment": add is not None, "set": fixed is not None, "excused": excuse,
@@ -220,7 +221,7 @@ def regrade(
     """
     from grader.cohort import grade as grading
     from grader.cohort.marks import Gradebook, compare
-    from grader.cohort.store import Edition
+    from grader.cohort.records import Edition
 
     ours = open_cohort(folder)
     chosen = ours.chosen(katas)

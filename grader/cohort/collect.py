@@ -25,8 +25,9 @@ from typing import Literal
 from grader.catalog import Kata
 from grader.cohort.archive import MAX_PACKED, Tree, is_archive, open_archive, stem
 from grader.cohort.config import Cohort
+from grader.cohort.records import HandIn
 from grader.cohort.roster import Learner
-from grader.cohort.store import HandIn, Store
+from grader.cohort.store import Store
 from grader.errors import GraderError, RefusedSubmission, UsageError
 from grader.progress import FOLDER, Progress
 from grader.submission import IGNORED_FOLDERS, MAX_BYTES, Submission, collect, of_files

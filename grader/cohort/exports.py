@@ -18,8 +18,9 @@ import polars as pl
 
 from grader.cohort.feedback import findings, visible
 from grader.cohort.marks import Gradebook, Mark, State, explain, plainly, shown
+from grader.cohort.records import Grading
 from grader.cohort.roster import Learner, Roster
-from grader.cohort.store import Grading, Store
+from grader.cohort.store import Store
 from grader.errors import UsageError
 
 #: The most that Moodle takes for one grade, unless a site allows more.

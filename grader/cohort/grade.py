@@ -24,7 +24,8 @@ import jsonschema
 from grader import __version__, grading, verdict
 from grader.catalog import Catalog, Kata
 from grader.cohort.config import Cohort
-from grader.cohort.store import Edition, HandIn, Store, edition_of
+from grader.cohort.records import Edition, HandIn, edition_of
+from grader.cohort.store import Store
 from grader.engines import choose
 from grader.engines.base import Engine, Progress
 from grader.errors import EngineTrouble, GraderError, UsageError

@@ -24,8 +24,9 @@ from grader import grading
 from grader.catalog import REFERENCE, STARTER, Kata
 from grader.cohort.config import Cohort
 from grader.cohort.feedback import visible
+from grader.cohort.records import Grading, HandIn
 from grader.cohort.report import Secrets, templates
-from grader.cohort.store import Grading, HandIn, Store
+from grader.cohort.store import Store
 from grader.engines.base import Engine
 from grader.errors import GraderError
 from grader.submission import Submission, collect

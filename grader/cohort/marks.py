@@ -16,7 +16,8 @@ from typing import Any, Literal, TypeVar
 
 from grader.catalog import Kata
 from grader.cohort.config import Cohort
-from grader.cohort.store import Grading, HandIn, Ruling, Store
+from grader.cohort.records import Grading, HandIn, Ruling
+from grader.cohort.store import Store
 
 _Record = TypeVar("_Record", HandIn, Ruling)
 

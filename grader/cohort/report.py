@@ -22,8 +22,9 @@ from grader.catalog import Kata
 from grader.cohort.config import Cohort
 from grader.cohort.feedback import visible
 from grader.cohort.marks import Gradebook, Mark, State, plainly
+from grader.cohort.records import Grading, HandIn, Run, Trouble
 from grader.cohort.roster import Learner
-from grader.cohort.store import Grading, HandIn, Run, Store, Trouble
+from grader.cohort.store import Store
 
 #: Its name in the cohort's folder.
 REPORT = "report.html"

@@ -13,7 +13,7 @@ import json
 import secrets
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import alembic.command
 import alembic.config
@@ -22,222 +22,33 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from grader import wire
+from grader.cohort.records import (
+    FACT,
+    GRADING,
+    HAND_IN,
+    RULING,
+    RUN,
+    SUBMISSION,
+    TROUBLE,
+    Grading,
+    HandIn,
+    Ruling,
+    Run,
+    Trouble,
+    grading_row,
+    metadata,
+)
 from grader.errors import GraderError, UsageError
 from grader.submission import Submission
 
 _BUSY_SECONDS = 60
 #: Any number, so long as all graders take the same.
 _MIGRATION_LOCK = 4711
+_FAILING = [field.name for field in dataclasses.fields(Grading)].index("failing")
 
 
 class StoreTrouble(GraderError):
     """The database is gone, full or not to be written. What was committed is safe."""
-
-
-class _Utc(sa.TypeDecorator[dt.datetime]):
-    """Aware times in and out, UTC in the table: SQLite knows no zones."""
-
-    impl = sa.DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: dt.datetime | None, _: object) -> dt.datetime | None:
-        return value.astimezone(dt.UTC).replace(tzinfo=None) if value else None
-
-    def process_result_value(self, value: dt.datetime | None, _: object) -> dt.datetime | None:
-        return value.replace(tzinfo=dt.UTC) if value else None
-
-
-metadata = sa.MetaData()
-_submission = sa.Table(
-    "submission", metadata,
-    sa.Column("kata", sa.Text, primary_key=True),
-    sa.Column("hash", sa.Text, primary_key=True),
-    sa.Column("content", sa.LargeBinary, nullable=False),
-    sa.Column("size", sa.Integer, nullable=False),
-)  # fmt: skip
-_hand_in = sa.Table(
-    "hand_in", metadata,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("learner", sa.Text, nullable=False),
-    sa.Column("kata", sa.Text, nullable=False),
-    sa.Column("submission", sa.Text),
-    sa.Column("refusal", sa.Text),
-    sa.Column("at", _Utc, nullable=False),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("collected", _Utc, nullable=False),
-    sa.Index("hand_in_learner", "learner", "kata"),
-    sa.Index("hand_in_submission", "kata", "submission"),
-)  # fmt: skip
-_grading = sa.Table(
-    "grading", metadata,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("submission", sa.Text, nullable=False),
-    sa.Column("kata", sa.Text, nullable=False),
-    sa.Column("edition", sa.Text, nullable=False),
-    sa.Column("kata_hash", sa.Text, nullable=False),
-    sa.Column("image", sa.Text, nullable=False),
-    sa.Column("grader", sa.Text, nullable=False),
-    sa.Column("engine", sa.Text, nullable=False),
-    sa.Column("seed", sa.Integer, nullable=False),
-    sa.Column("outcome", sa.Text, nullable=False),
-    sa.Column("points", sa.Integer, nullable=False),
-    sa.Column("possible", sa.Integer, nullable=False),
-    sa.Column("failing", sa.Text, nullable=False),
-    sa.Column("seconds", sa.Float, nullable=False),
-    sa.Column("at", _Utc, nullable=False),
-    sa.Column("verdict", sa.Text, nullable=False),
-    sa.Index("grading_submission", "kata", "submission"),
-)  # fmt: skip
-_trouble = sa.Table(
-    "trouble", metadata,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("submission", sa.Text, nullable=False),
-    sa.Column("kata", sa.Text, nullable=False),
-    sa.Column("tries", sa.Integer, nullable=False),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Column("at", _Utc, nullable=False),
-    sa.Column("parked", sa.Boolean, nullable=False),
-)  # fmt: skip
-_ruling = sa.Table(
-    "ruling", metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("learner", sa.Text, nullable=False),
-    sa.Column("kata", sa.Text, nullable=False),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("points", sa.Float),
-    sa.Column("author", sa.Text, nullable=False),
-    sa.Column("note", sa.Text, nullable=False),
-    sa.Column("at", _Utc, nullable=False),
-    sa.Index("ruling_learner", "learner", "kata"),
-)  # fmt: skip
-_run = sa.Table(
-    "run", metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("begun", _Utc, nullable=False),
-    sa.Column("seen", _Utc, nullable=False),
-    sa.Column("ended", _Utc),
-    sa.Column("engine", sa.Text, nullable=False),
-    sa.Column("slots", sa.Integer, nullable=False),
-    sa.Column("due", sa.Integer, nullable=False),
-    sa.Column("graded", sa.Integer, nullable=False),
-    sa.Column("troubles", sa.Integer, nullable=False),
-)  # fmt: skip
-_fact = sa.Table(
-    "fact", metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-)  # fmt: skip
-
-#: Points are added; or stand in place of what was graded; a kata counts no longer; or again.
-Kind = Literal["adjustment", "set", "excused", "counted", "appeal", "answer"]
-
-
-@dataclasses.dataclass(frozen=True)
-class HandIn:
-    """One learner's work on one kata as it was handed in, or why it was refused."""
-
-    learner: str
-    kata: str
-    #: Hash of the submission; None if it was refused, and then `refusal` says why.
-    submission: str | None
-    refusal: str | None
-    #: When it was handed in, as far as its source can tell.
-    at: dt.datetime
-    #: Where from, in words that name nobody: "git 3f2a…", "moodle week3.zip".
-    source: str
-    collected: dt.datetime
-
-    @property
-    def id(self) -> str:
-        """The same for the same hand-in, whenever it is collected."""
-        return _digest(self.learner, self.kata, self.submission, self.refusal,
-                       self.at.astimezone(dt.UTC).isoformat(), self.source)  # fmt: skip
-
-
-@dataclasses.dataclass(frozen=True)
-class Edition:
-    """What a verdict on a submission depends on: the kata, what it ran on, and the grader."""
-
-    kata_hash: str
-    #: The engine's image, or its name where it has none.
-    image: str
-    grader: str
-
-    @property
-    def id(self) -> str:
-        return _digest(self.kata_hash, self.image, self.grader)
-
-    def key(self, submission: str) -> str:
-        """The key of the grading of a submission (its hash) under this edition."""
-        return _digest(submission, self.kata_hash, self.image, self.grader)
-
-
-@dataclasses.dataclass(frozen=True)
-class Grading:
-    """A verdict that is kept, but for its text, which `Store.verdict` gives."""
-
-    key: str
-    submission: str
-    kata: str
-    edition: str
-    kata_hash: str
-    image: str
-    grader: str
-    engine: str
-    seed: int
-    outcome: str
-    points: int
-    possible: int
-    #: Ids of the behaviours that did not hold, in the kata's order.
-    failing: tuple[str, ...]
-    seconds: float
-    at: dt.datetime
-
-
-_FAILING = [field.name for field in dataclasses.fields(Grading)].index("failing")
-
-
-@dataclasses.dataclass(frozen=True)
-class Trouble:
-    """The engine's or grader's trouble with one grading. Parked: not tried again unless told."""
-
-    key: str
-    submission: str
-    kata: str
-    tries: int
-    message: str
-    at: dt.datetime
-    parked: bool
-
-
-@dataclasses.dataclass(frozen=True)
-class Ruling:
-    """What a person decided or asked: never changed, never lost by a regrade."""
-
-    learner: str
-    kata: str
-    kind: Kind
-    points: float | None
-    author: str
-    note: str
-    at: dt.datetime
-    id: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """One call of the grader. `ended` is None while it runs, and for ever if it was killed."""
-
-    id: int
-    begun: dt.datetime
-    #: The latest sign of life.
-    seen: dt.datetime
-    ended: dt.datetime | None
-    engine: str
-    slots: int
-    due: int
-    graded: int
-    troubles: int
 
 
 class Store:
@@ -277,37 +88,37 @@ class Store:
         """
         row = {**_as_row(hand_in), "id": hand_in.id}
         with self._write() as connection:
-            of_learner = (_hand_in.c.learner == hand_in.learner, _hand_in.c.kata == hand_in.kata)
+            of_learner = (HAND_IN.c.learner == hand_in.learner, HAND_IN.c.kata == hand_in.kata)
             latest = connection.execute(
-                sa.select(_hand_in.c.submission, _hand_in.c.refusal)
-                .where(*of_learner, _hand_in.c.at <= hand_in.at)
-                .order_by(_hand_in.c.at.desc(), _hand_in.c.collected.desc())
+                sa.select(HAND_IN.c.submission, HAND_IN.c.refusal)
+                .where(*of_learner, HAND_IN.c.at <= hand_in.at)
+                .order_by(HAND_IN.c.at.desc(), HAND_IN.c.collected.desc())
                 .limit(1)
             ).first()
             if latest is not None and tuple(latest) == (row["submission"], row["refusal"]):
                 return False
             if submission is not None:
                 content = wire.encode(dict(submission.files))
-                self._insert(connection, _submission, {
+                self._insert(connection, SUBMISSION, {
                     "kata": hand_in.kata, "hash": submission.hash, "size": len(content),
                     "content": zlib.compress(content, 9),
                 })  # fmt: skip
-            return self._insert(connection, _hand_in, row)
+            return self._insert(connection, HAND_IN, row)
 
     def hand_ins(
         self, learners: Collection[str] | None = None, katas: Collection[str] | None = None
     ) -> list[HandIn]:
         """Hand-ins of these learners and katas (full names), oldest first."""
-        columns = [_hand_in.c[field.name] for field in dataclasses.fields(HandIn)]
-        query = sa.select(*columns).order_by(_hand_in.c.at, _hand_in.c.collected, _hand_in.c.id)
-        query = _among(_among(query, _hand_in.c.learner, learners), _hand_in.c.kata, katas)
+        columns = [HAND_IN.c[field.name] for field in dataclasses.fields(HandIn)]
+        query = sa.select(*columns).order_by(HAND_IN.c.at, HAND_IN.c.collected, HAND_IN.c.id)
+        query = _among(_among(query, HAND_IN.c.learner, learners), HAND_IN.c.kata, katas)
         with self._read() as connection:
             return [HandIn(*row) for row in connection.execute(query)]
 
     def submission(self, kata: str, hash: str) -> Submission:
         """The content of a submission that is kept."""
-        query = sa.select(_submission.c.content).where(
-            _submission.c.kata == kata, _submission.c.hash == hash
+        query = sa.select(SUBMISSION.c.content).where(
+            SUBMISSION.c.kata == kata, SUBMISSION.c.hash == hash
         )
         with self._read() as connection:
             return Submission(wire.decode(zlib.decompress(connection.execute(query).scalar_one())))
@@ -319,45 +130,45 @@ class Store:
         row = grading_row(verdict, at)
         key = row["key"]
         with self._write() as connection:
-            new = self._insert(connection, _grading, row)
-            connection.execute(_trouble.update().where(_trouble.c.key == key).values(parked=False))
+            new = self._insert(connection, GRADING, row)
+            connection.execute(TROUBLE.update().where(TROUBLE.c.key == key).values(parked=False))
             if new:
-                self._insert(connection, _fact, {"name": _applied(row["kata"]),
+                self._insert(connection, FACT, {"name": _applied(row["kata"]),
                                                  "value": row["edition"]})  # fmt: skip
             return new
 
     def has_grading(self, key: str) -> bool:
         with self._read() as connection:
-            query = sa.select(sa.literal(1)).where(_grading.c.key == key)
+            query = sa.select(sa.literal(1)).where(GRADING.c.key == key)
             return connection.execute(query).first() is not None
 
     def graded(self, katas: Collection[str] | None = None) -> set[str]:
         """The keys of all gradings of these katas."""
         with self._read() as connection:
-            query = _among(sa.select(_grading.c.key), _grading.c.kata, katas)
+            query = _among(sa.select(GRADING.c.key), GRADING.c.kata, katas)
             return set(connection.execute(query).scalars())
 
     def gradings(
         self, katas: Collection[str] | None = None, editions: Collection[str] | None = None
     ) -> list[Grading]:
         """Gradings of these katas under these editions (their ids), oldest first."""
-        columns = [_grading.c[field.name] for field in dataclasses.fields(Grading)]
-        query = sa.select(*columns).order_by(_grading.c.at, _grading.c.key)
-        query = _among(_among(query, _grading.c.kata, katas), _grading.c.edition, editions)
+        columns = [GRADING.c[field.name] for field in dataclasses.fields(Grading)]
+        query = sa.select(*columns).order_by(GRADING.c.at, GRADING.c.key)
+        query = _among(_among(query, GRADING.c.kata, katas), GRADING.c.edition, editions)
         with self._read() as connection:
             return [_to_grading(row) for row in connection.execute(query)]
 
     def verdict(self, key: str) -> dict[str, Any]:
         """The whole verdict of a grading."""
         with self._read() as connection:
-            query = sa.select(_grading.c.verdict).where(_grading.c.key == key)
+            query = sa.select(GRADING.c.verdict).where(GRADING.c.key == key)
             document: dict[str, Any] = json.loads(connection.execute(query).scalar_one())
             return document
 
     def verdict_texts(self, katas: Collection[str] | None = None) -> Iterator[tuple[str, str]]:
         """Key and verdict (JSON, one line) of every grading, by key, a few at a time."""
-        query = sa.select(_grading.c.key, _grading.c.verdict).order_by(_grading.c.key)
-        query = _among(query, _grading.c.kata, katas)
+        query = sa.select(GRADING.c.key, GRADING.c.verdict).order_by(GRADING.c.key)
+        query = _among(query, GRADING.c.kata, katas)
         with self._read() as connection:
             streaming = connection.execution_options(yield_per=1000)
             yield from map(tuple, streaming.execute(query))
@@ -366,8 +177,8 @@ class Store:
         """The submissions (hashes) of which some verdict names this cause."""
         # Within a text of the verdict the quotes would be escaped.
         sign = f'"cause":{json.dumps(cause)}'
-        query = sa.select(_grading.c.submission).where(
-            _grading.c.kata == kata, _grading.c.verdict.contains(sign, autoescape=True)
+        query = sa.select(GRADING.c.submission).where(
+            GRADING.c.kata == kata, GRADING.c.verdict.contains(sign, autoescape=True)
         )
         with self._read() as connection:
             return set(connection.execute(query).scalars())
@@ -389,26 +200,26 @@ class Store:
         row = {"key": key, "submission": submission, "kata": kata, "tries": 0,
                "message": _text(message), "at": at, "parked": False}  # fmt: skip
         with self._write() as connection:
-            self._insert(connection, _trouble, row)
-            tries = _trouble.c.tries + 1
-            mine = _trouble.c.key == key
+            self._insert(connection, TROUBLE, row)
+            tries = TROUBLE.c.tries + 1
+            mine = TROUBLE.c.key == key
             connection.execute(
-                _trouble.update().where(mine)
+                TROUBLE.update().where(mine)
                 .values(tries=tries, parked=tries >= most, message=row["message"], at=at)
             )  # fmt: skip
-            return Trouble(*connection.execute(sa.select(_trouble).where(mine)).one())
+            return Trouble(*connection.execute(sa.select(TROUBLE).where(mine)).one())
 
     def troubles(self) -> list[Trouble]:
         """All trouble there has been, oldest first, with that which came right later."""
         with self._read() as connection:
-            query = sa.select(_trouble).order_by(_trouble.c.at, _trouble.c.key)
+            query = sa.select(TROUBLE).order_by(TROUBLE.c.at, TROUBLE.c.key)
             return [Trouble(*row) for row in connection.execute(query)]
 
     def unpark(self, keys: Collection[str]) -> None:
         """Lets these gradings be tried anew, with all their tries."""
         with self._write() as connection:
             connection.execute(
-                _trouble.update().where(_trouble.c.key.in_(keys)).values(parked=False, tries=0)
+                TROUBLE.update().where(TROUBLE.c.key.in_(keys)).values(parked=False, tries=0)
             )
 
     # Rulings
@@ -418,16 +229,16 @@ class Store:
         row = _as_row(ruling)
         del row["id"]
         with self._write() as connection:
-            result = connection.execute(_ruling.insert().values(row).returning(_ruling.c.id))
+            result = connection.execute(RULING.insert().values(row).returning(RULING.c.id))
             return int(result.scalar_one())
 
     def rulings(
         self, learners: Collection[str] | None = None, katas: Collection[str] | None = None
     ) -> list[Ruling]:
         """Rulings in the order in which they were given."""
-        columns = [_ruling.c[field.name] for field in dataclasses.fields(Ruling)]
-        query = sa.select(*columns).order_by(_ruling.c.id)
-        query = _among(_among(query, _ruling.c.learner, learners), _ruling.c.kata, katas)
+        columns = [RULING.c[field.name] for field in dataclasses.fields(Ruling)]
+        query = sa.select(*columns).order_by(RULING.c.id)
+        query = _among(_among(query, RULING.c.learner, learners), RULING.c.kata, katas)
         with self._read() as connection:
             return [Ruling(*row) for row in connection.execute(query)]
 
@@ -437,7 +248,7 @@ class Store:
         row = {"begun": at, "seen": at, "engine": engine, "slots": slots, "due": due,
                "graded": 0, "troubles": 0}  # fmt: skip
         with self._write() as connection:
-            result = connection.execute(_run.insert().values(row).returning(_run.c.id))
+            result = connection.execute(RUN.insert().values(row).returning(RUN.c.id))
             return int(result.scalar_one())
 
     def note_run(
@@ -448,22 +259,22 @@ class Store:
         if ended:
             values["ended"] = at
         with self._write() as connection:
-            connection.execute(_run.update().where(_run.c.id == id).values(values))
+            connection.execute(RUN.update().where(RUN.c.id == id).values(values))
 
     def runs(self) -> list[Run]:
         with self._read() as connection:
-            return [Run(*row) for row in connection.execute(sa.select(_run).order_by(_run.c.id))]
+            return [Run(*row) for row in connection.execute(sa.select(RUN).order_by(RUN.c.id))]
 
     def pulse(self) -> tuple[Any, ...]:
         """What differs whenever anything that a report tells of has changed; quick to ask."""
         counts = [
             sa.select(sa.func.count()).select_from(table).scalar_subquery()
-            for table in (_hand_in, _grading, _ruling, _fact)
+            for table in (HAND_IN, GRADING, RULING, FACT)
         ]
         latest = [sa.select(sa.func.max(column)).scalar_subquery()
-                  for column in (_run.c.id, _run.c.seen, _trouble.c.at)]  # fmt: skip
-        parked = sa.select(sa.func.count()).where(_trouble.c.parked).scalar_subquery()
-        applied = sa.select(_fact.c.value).where(_fact.c.name.startswith(_applied("")))
+                  for column in (RUN.c.id, RUN.c.seen, TROUBLE.c.at)]  # fmt: skip
+        parked = sa.select(sa.func.count()).where(TROUBLE.c.parked).scalar_subquery()
+        applied = sa.select(FACT.c.value).where(FACT.c.name.startswith(_applied("")))
         with self._read() as connection:
             row = tuple(connection.execute(sa.select(*counts, *latest, parked)).one())
             return row + tuple(sorted(connection.execute(applied).scalars()))
@@ -476,7 +287,7 @@ class Store:
 
     def hints(self) -> dict[tuple[str, str], int]:
         """Hints by learner and kata, where they are told."""
-        query = sa.select(_fact.c.name, _fact.c.value).where(_fact.c.name.startswith("hints:"))
+        query = sa.select(FACT.c.name, FACT.c.value).where(FACT.c.name.startswith("hints:"))
         with self._read() as connection:
             found = [(*name.split(":", 2)[1:], value) for name, value in connection.execute(query)]
         return {(learner, kata): int(value) for kata, learner, value in found}
@@ -485,14 +296,14 @@ class Store:
 
     def fact(self, name: str) -> str | None:
         with self._read() as connection:
-            query = sa.select(_fact.c.value).where(_fact.c.name == name)
+            query = sa.select(FACT.c.value).where(FACT.c.name == name)
             value: str | None = connection.execute(query).scalar()
             return value
 
     def set_fact(self, name: str, value: str) -> None:
         with self._write() as connection:
-            if not self._insert(connection, _fact, {"name": name, "value": value}):
-                connection.execute(_fact.update().where(_fact.c.name == name).values(value=value))
+            if not self._insert(connection, FACT, {"name": name, "value": value}):
+                connection.execute(FACT.update().where(FACT.c.name == name).values(value=value))
 
     def seed(self, key: str) -> int:
         """The seed of a grading by its key: the same on every try, and nobody can foresee it."""
@@ -509,7 +320,7 @@ class Store:
         secret = self.fact("secret")
         if secret is None:
             with self._write() as connection:
-                self._insert(connection, _fact,
+                self._insert(connection, FACT,
                              {"name": "secret", "value": secrets.token_hex(32)})  # fmt: skip
             secret = self.fact("secret")
         assert secret is not None
@@ -524,17 +335,17 @@ class Store:
         """
         gone: dict[str, int] = {}
         with self._write() as connection:
-            for table in (_hand_in, _ruling):
+            for table in (HAND_IN, RULING):
                 result = connection.execute(table.delete().where(table.c.learner == learner))
                 gone[table.name] = result.rowcount
             # Facts about one learner end with their id.
-            mine = _fact.c.name.endswith(f":{learner}", autoescape=True)
-            kinds = sa.or_(_fact.c.name.startswith("look:"), _fact.c.name.startswith("hints:"))
-            connection.execute(_fact.delete().where(mine, kinds))
-            for table in (_grading, _trouble, _submission):
-                hash = table.c.hash if table is _submission else table.c.submission
+            mine = FACT.c.name.endswith(f":{learner}", autoescape=True)
+            kinds = sa.or_(FACT.c.name.startswith("look:"), FACT.c.name.startswith("hints:"))
+            connection.execute(FACT.delete().where(mine, kinds))
+            for table in (GRADING, TROUBLE, SUBMISSION):
+                hash = table.c.hash if table is SUBMISSION else table.c.submission
                 owned = sa.exists().where(
-                    _hand_in.c.kata == table.c.kata, _hand_in.c.submission == hash
+                    HAND_IN.c.kata == table.c.kata, HAND_IN.c.submission == hash
                 )
                 gone[table.name] = connection.execute(table.delete().where(~owned)).rowcount
         self._compact()
@@ -562,7 +373,7 @@ class Store:
                 for row in streaming.execute(sa.select(table)):
                     values = dict(row._mapping)
                     where = " ".join(str(values[column.name]) for column in table.primary_key)
-                    if table is _submission:
+                    if table is SUBMISSION:
                         values["content"] = zlib.decompress(values["content"])
                     parts = [value if isinstance(value, bytes) else str(value).encode()
                              for value in values.values()]  # fmt: skip
@@ -654,38 +465,6 @@ class Store:
             alembic.command.upgrade(config, "head")
 
 
-def grading_row(verdict: Mapping[str, Any], at: dt.datetime) -> dict[str, Any]:
-    """A verdict (as `Verdict.as_json` gives it) as a row of the table of gradings."""
-    edition = edition_of(verdict)
-    submission = verdict["submission"]["hash"]
-    key = edition.key(submission)
-    return {
-        "key": key,
-        "submission": submission,
-        "kata": verdict["kata"]["name"],
-        "edition": edition.id,
-        **dataclasses.asdict(edition),
-        "engine": verdict["engine"]["name"],
-        "seed": verdict["seed"],
-        "outcome": verdict["outcome"],
-        "points": verdict["points"]["earned"],
-        "possible": verdict["points"]["possible"],
-        "failing": " ".join(
-            each["id"] for each in verdict["behaviours"] if each["outcome"] != "passed"
-        ),
-        "seconds": verdict["seconds"],
-        "at": at,
-        # ASCII, because PostgreSQL's text holds neither NUL nor halves of surrogate pairs.
-        "verdict": json.dumps(verdict, separators=(",", ":")),
-    }
-
-
-def edition_of(verdict: Mapping[str, Any]) -> Edition:
-    """The edition that a verdict (as `Verdict.as_json` gives it) was given under."""
-    engine = verdict["engine"]
-    return Edition(verdict["kata"]["hash"], engine["image"] or engine["name"], verdict["grader"])
-
-
 def _engine(url: str) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
@@ -742,7 +521,3 @@ def _applied(kata: str) -> str:
 def _text(value: str) -> str:
     """As every database can hold it."""
     return value.encode("utf-8", "backslashreplace").decode().replace("\0", "\\0")
-
-
-def _digest(*parts: str | None) -> str:
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
