@@ -13,7 +13,7 @@ import zipfile
 import pytest
 
 from grader.catalog import Catalog, Kata
-from grader.cohort import collect, config
+from grader.cohort import collect, config, sources, uploads
 from grader.cohort.config import Cohort
 from grader.cohort.roster import Roster
 from grader.errors import UsageError
@@ -102,9 +102,9 @@ def test_a_roster_as_spreadsheets_write_it(tmp_path: pathlib.Path) -> None:
 # Folders and the drop folder
 
 
-def sources(cohort: Cohort, now: dt.datetime = AFTER) -> list[tuple[str, str]]:
+def from_roster(cohort: Cohort, now: dt.datetime = AFTER) -> list[tuple[str, str]]:
     with cohort.store() as store:
-        found = list(collect.from_sources(cohort, store, cohort.roster.learners, cohort.katas, now))
+        found = list(sources.from_sources(cohort, store, cohort.roster.learners, cohort.katas, now))
     return [(each.learner, each.state) for each in found]
 
 
@@ -115,10 +115,10 @@ def test_folders(toy: Kata) -> None:
     write(cohort.folder / "work", {"a1/katas/01-toy/adder/adder.py": RIGHT,
                                    "b2/adder/adder.py": (toy.folder / "adder.py").read_text(),
                                    "c3/adder/other.py": ""})  # fmt: skip
-    assert sorted(sources(cohort)) == [
+    assert sorted(from_roster(cohort)) == [
         ("a1", "new"), ("b2", "untouched"), ("c3", "refused"), ("d4", "absent"), ("e5", "trouble")
     ]  # fmt: skip
-    again = dict(sources(cohort))
+    again = dict(from_roster(cohort))
     assert (again["a1"], again["c3"]) == ("known", "known")
     with cohort.store() as store:
         assert kept(store)[0] == ("a1", "adder", RIGHT)
@@ -129,7 +129,7 @@ def test_a_link_out_of_a_folder_is_refused(toy: Kata) -> None:
     cohort = cohorts.make(toy, "a1,A,,work/a1,,\n")
     write(cohort.folder / "work", {"a1/adder/other": ""})
     (cohort.folder / "work/a1/adder/adder.py").symlink_to("/etc/passwd")
-    assert sources(cohort) == [("a1", "refused")]
+    assert from_roster(cohort) == [("a1", "refused")]
 
 
 def test_what_was_not_there_at_the_last_look_came_later(toy: Kata) -> None:
@@ -137,10 +137,10 @@ def test_what_was_not_there_at_the_last_look_came_later(toy: Kata) -> None:
     cohort = cohorts.make(toy, "a1,A,,work,,\n")
     folder = write(cohort.folder / "work", {"adder/adder.py": "1"})
     os.utime(folder / "adder/adder.py", (BEFORE.timestamp(), BEFORE.timestamp()))
-    sources(cohort, now=AFTER)
+    from_roster(cohort, now=AFTER)
     write(folder, {"adder/adder.py": "2"})
     os.utime(folder / "adder/adder.py", (BEFORE.timestamp(), BEFORE.timestamp()))
-    sources(cohort, now=AFTER + dt.timedelta(hours=1))
+    from_roster(cohort, now=AFTER + dt.timedelta(hours=1))
     with cohort.store() as store:
         assert [each.at for each in store.hand_ins()] == [BEFORE, AFTER]
 
@@ -285,7 +285,7 @@ def moodle(cohort: Cohort, files: dict[str, bytes | str], at: dt.datetime | None
     export = cohort.folder / "week 3.zip"
     export.write_bytes(zipped(files))
     with cohort.store() as store:
-        list(collect.from_moodle(cohort, store, export, cohort.katas, AFTER, at))
+        list(uploads.from_moodle(cohort, store, export, cohort.katas, AFTER, at))
 
 
 PEOPLE = "a1,Ada King Lovelace,,,,\nb2,Müller Jürgen,,,,\nc3,Sam Smith,,,301,901\n" \
@@ -307,7 +307,7 @@ def test_moodle(toy: Kata) -> None:
                                        ("d4", "adder", "d")]  # fmt: skip
         assert {each.at <= DUE for each in store.hand_ins()} == {True}
         assert not any("Lovelace" in each.source for each in store.hand_ins())
-        again = list(collect.from_moodle(
+        again = list(uploads.from_moodle(
             cohort, store, cohort.folder / "week 3.zip", cohort.katas, AFTER))  # fmt: skip
         assert [each.state for each in again] == ["known"] * 3 + ["trouble"]
         assert "number 303" in again[3].told
@@ -330,7 +330,7 @@ def test_canvas(toy: Kata, tmp_path: pathlib.Path) -> None:
         "smithsam_902_504_broken.zip": b"PK\3\4",
     })  # fmt: skip
     with cohort.store() as store:
-        told = list(collect.from_canvas(cohort, store, folder, cohort.katas, AFTER))
+        told = list(uploads.from_canvas(cohort, store, folder, cohort.katas, AFTER))
         assert sorted(kept(store))[:3] == [
             ("a1", "adder", "a"), ("b2", "adder", "b"), ("c3", "adder", "c")]  # fmt: skip
         assert [each.learner for each in told if each.state == "refused"] == ["d4"]
@@ -343,7 +343,7 @@ def test_what_is_no_export(toy: Kata, content: bytes) -> None:
     cohort = cohorts.make(toy, PEOPLE)
     (cohort.folder / "x.zip").write_bytes(content)
     with cohort.store() as store, pytest.raises(UsageError, match="download"):
-        list(collect.from_moodle(cohort, store, cohort.folder / "x.zip", cohort.katas, AFTER))
+        list(uploads.from_moodle(cohort, store, cohort.folder / "x.zip", cohort.katas, AFTER))
 
 
 # Git
@@ -382,13 +382,13 @@ def test_git_takes_the_last_commit_not_after_the_due_time(
     git(fork, "push", "--quiet")
     cohort = of_git(toy, f"b2,B,,file://{root_of(toy).parent}/none.git,,\n")
     now = DUE + dt.timedelta(days=9)
-    assert sources(cohort, now) == [("a1", "new"), ("b2", "trouble")]
+    assert from_roster(cohort, now) == [("a1", "new"), ("b2", "trouble")]
     with cohort.store() as store:
         found = [(each.at, text) for each, (_, _, text) in
                  zip(store.hand_ins(), kept(store), strict=True)]  # fmt: skip
         assert found == [(DUE, "in time"), (DUE + dt.timedelta(seconds=1), "late")]
         assert all(each.source.startswith("git ") for each in store.hand_ins())
-    assert sources(cohort, now) == [("a1", "known"), ("b2", "trouble")]
+    assert from_roster(cohort, now) == [("a1", "known"), ("b2", "trouble")]
 
 
 @needs_git
@@ -396,10 +396,10 @@ def test_a_date_from_the_past_helps_no_further_than_the_last_look(
     toy: Kata, fork: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cohort = of_git(toy)
-    assert sources(cohort, AFTER) == [("a1", "untouched")]
+    assert from_roster(cohort, AFTER) == [("a1", "untouched")]
     commit(fork, "as if in time", BEFORE, monkeypatch)
     git(fork, "push", "--quiet")
-    sources(cohort, AFTER + dt.timedelta(hours=1))
+    from_roster(cohort, AFTER + dt.timedelta(hours=1))
     with cohort.store() as store:
         assert [each.at for each in store.hand_ins()] == [AFTER]
 
@@ -415,7 +415,7 @@ def test_git_with_a_link_is_refused(
     git(fork, "commit", "--quiet", "--all", "--message", "link")
     git(fork, "push", "--quiet")
     cohort = of_git(toy)
-    assert sources(cohort) == [("a1", "refused")]
+    assert from_roster(cohort) == [("a1", "refused")]
     with cohort.store() as store:
         assert "commit the file itself" in kept(store)[0][2]
 
@@ -423,4 +423,4 @@ def test_git_with_a_link_is_refused(
 @needs_git
 def test_an_empty_repository(toy: Kata, tmp_path: pathlib.Path) -> None:
     git(tmp_path, "init", "--quiet", "--bare", str(tmp_path / "a1.git"))
-    assert sources(of_git(toy)) == [("a1", "absent")]
+    assert from_roster(of_git(toy)) == [("a1", "absent")]

@@ -20,7 +20,7 @@ from selenium_axe_python import Axe
 
 from grader.catalog import Catalog, Kata
 from grader.cohort import board as serving
-from grader.cohort import collect
+from grader.cohort import sources
 from grader.cohort.board import Board
 from grader.cohort.config import Cohort
 from grader.cohort.report import Report, Row
@@ -92,7 +92,7 @@ def test_hints_of_who_shares_them(toy: Kata, ours: Cohort, store: Store) -> None
     progress.next_hint(toy)
     progress.next_hint(toy)
     ada = dataclasses.replace(ours.roster.get("ada17"), source="work")
-    list(collect.from_sources(ours, store, [ada], [toy], marked.NOON))
+    list(sources.from_sources(ours, store, [ada], [toy], marked.NOON))
     assert store.hints() == {("ada17", toy.name): min(2, len(toy.hints))}
     [line] = make(ours, store).lines
     assert line.hints == min(2, len(toy.hints))

@@ -181,6 +181,7 @@ def collect(
     Exit code: 0 all taken, 1 some refused, 2 usage, 4 some sources could not be read.
     """
     from grader.cohort import collect as collecting
+    from grader.cohort import sources, uploads
 
     ours = open_cohort(folder)
     if sum(each is not None for each in (moodle, canvas, drop)) > 1:
@@ -193,12 +194,12 @@ def collect(
     def once() -> Iterator["Collected"]:
         now = datetime.datetime.now(datetime.UTC)
         if moodle:
-            return collecting.from_moodle(ours, store, moodle, chosen, now, time_of)
+            return uploads.from_moodle(ours, store, moodle, chosen, now, time_of)
         if canvas:
-            return collecting.from_canvas(ours, store, canvas, chosen, now, time_of)
+            return uploads.from_canvas(ours, store, canvas, chosen, now, time_of)
         if drop:
             return collecting.from_drop(ours, store, drop, chosen, now, time_of)
-        return collecting.from_sources(ours, store, people, chosen, now)
+        return sources.from_sources(ours, store, people, chosen, now)
 
     with ours.store() as store:
         if watch and drop:

@@ -1,7 +1,8 @@
-"""Hand-ins from git, folders, exports of Moodle and Canvas, and a drop folder into the store.
+"""Hand-ins from folders and archives into the store, whoever they come from.
 
-Nothing of a learner's is run, checked out or unpacked. What cannot be a submission is kept as a
-refusal of that learner and kata; everything else goes on.
+`sources.py` takes in what the roster leads to, `uploads.py` what Moodle and Canvas export. Nothing
+of a learner's is run, checked out or unpacked. What cannot be a submission is kept as a refusal of
+that learner and kata; everything else goes on.
 """
 
 import contextlib
@@ -13,13 +14,9 @@ import os
 import pathlib
 import re
 import stat
-import subprocess
-import tempfile
 import time
 import unicodedata
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
 from grader.catalog import Kata
@@ -28,25 +25,12 @@ from grader.cohort.config import Cohort
 from grader.cohort.records import HandIn
 from grader.cohort.roster import Learner
 from grader.cohort.store import Store
-from grader.errors import GraderError, RefusedSubmission, UsageError
+from grader.errors import RefusedSubmission, UsageError
 from grader.progress import FOLDER, Progress
-from grader.submission import IGNORED_FOLDERS, MAX_BYTES, Submission, collect, of_files
+from grader.submission import IGNORED_FOLDERS, Submission, collect, of_files
 
-_CLONES_AT_ONCE = 8
 _MOST_PROGRESS = 1 << 20
-_GIT_SECONDS = 300
-#: `git ls-tree -l -z`: mode, type, object, size (or -), path.
-_LISTED = re.compile(rb"(\d+) (\w+) ([0-9a-f]+) +(\d+|-|BAD)\t(.+)", re.DOTALL)
-_MOODLE = re.compile(r"(?P<name>.+)_(?P<id>\d+)_assignsubmission_(?P<type>[a-z]+)_?(?P<rest>.*)")
-_CANVAS = re.compile(
-    r"(?:(?P<name>[^_]+)_)?(?P<late>late_)?(?P<id>\d+)_(?P<file>\d+)_(?P<rest>.+)", re.IGNORECASE
-)
 _AGAIN = re.compile(r"-\d+(?=\.[^.]*$|$)")
-
-
-class SourceTrouble(GraderError):
-    """A learner's source cannot be reached or read. It is not the work that is refused."""
-
 
 State = Literal["new", "known", "refused", "untouched", "absent", "trouble"]
 
@@ -62,53 +46,13 @@ class Collected:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Look:
+class Look:
     """When a learner's source was looked at before, and what was there."""
 
     at: dt.datetime
     #: Of a repository.
     head: str = ""
     katas: Sequence[str] = ()
-
-
-def from_sources(
-    cohort: Cohort, store: Store, learners: Sequence[Learner], katas: Sequence[Kata],
-    now: dt.datetime,
-) -> Iterator[Collected]:  # fmt: skip
-    """Collects what the roster's column `source` leads to: repositories and folders."""
-    with_git = [learner for learner in learners if learner.is_git]
-    for learner in learners:
-        if not learner.source:
-            yield Collected(learner.id, "", "absent", "no source in the roster")
-        elif not learner.is_git:
-            folder = cohort.folder / learner.source
-            yield from _from_folder(cohort, store, learner.id, folder, katas, now, "folder")
-
-    def fetch(learner: Learner) -> tuple[Learner, tuple[str, list[_Version]] | SourceTrouble]:
-        try:
-            return learner, _versions(cohort, store, learner, katas, now)
-        except SourceTrouble as error:
-            return learner, error
-        except subprocess.CalledProcessError:
-            return learner, SourceTrouble("git cannot read the repository; look into it by hand")
-
-    with ThreadPoolExecutor(_CLONES_AT_ONCE) as pool:
-        for learner, fetched in pool.map(fetch, with_git):
-            if isinstance(fetched, SourceTrouble):
-                yield Collected(learner.id, "", "trouble", str(fetched))
-                continue
-            head, versions = fetched
-            kept: dict[str, Collected] = {}
-            for version in versions:
-                told = _keep(store, learner.id, version.kata, version.work, version.at,
-                             f"git {version.commit}", now, starter_counts=False)  # fmt: skip
-                # Of the states at the due time and at the cut-off the better news is told.
-                if told.kata not in kept or told.state in ("new", "refused"):
-                    kept[told.kata] = told
-            yield from kept.values()
-            if not kept:
-                yield Collected(learner.id, "", "absent", "no kata in the repository by then")
-            _remember(store, "git", learner.id, _Look(now, head))
 
 
 def from_drop(
@@ -131,10 +75,10 @@ def from_drop(
             told = f"{path.name} belongs to nobody in the roster; its name begins with an id"
             yield Collected("", "", "trouble", told)
         elif path.is_dir() and not path.is_symlink():
-            yield from _from_folder(cohort, store, learner.id, path, katas, now, "drop", at)
+            yield from from_folder(cohort, store, learner.id, path, katas, now, "drop", at)
         else:
             yield from _from_archive(cohort, store, learner.id, path, katas, now, "drop", at)
-            _remember(store, "drop", learner.id, _Look(now, "", [kata.name for kata in katas]))
+            remember(store, "drop", learner.id, Look(now, "", [kata.name for kata in katas]))
 
 
 def watch(
@@ -150,42 +94,8 @@ def watch(
             done = state
 
 
-def from_moodle(
-    cohort: Cohort, store: Store, export: pathlib.Path, katas: Sequence[Kata],
-    now: dt.datetime, at: dt.datetime | None = None,
-) -> Iterator[Collected]:  # fmt: skip
-    """Collects Moodle's "Download all submissions", as a zip or unpacked.
-
-    Its names, by `mod_assign\\downloader` (moodle/moodle, mod/assign/classes/downloader.php): one
-    folder for each participant, "Full Name_ID_assignsubmission_file/", until version 4 with one
-    more underscore at the end; or, without "Download submissions in folders", one file
-    "Full Name_ID_assignsubmission_file_NAME". "onlinetext" in the place of "file" is text typed
-    into Moodle, and left aside. Under blind marking the full name is "Participant". ID is the
-    participant's number of this assignment, which is also in the grading worksheet; a roster with
-    a column `moodle` is matched by it, any other by the name. The members' times are those of the
-    export, so none of them tells when something was handed in.
-    """
-    yield from _from_export(cohort, store, export, katas, now, at, "moodle", _MOODLE)
-
-
-def from_canvas(
-    cohort: Cohort, store: Store, export: pathlib.Path, katas: Sequence[Kata],
-    now: dt.datetime, at: dt.datetime | None = None,
-) -> Iterator[Collected]:  # fmt: skip
-    """Collects Canvas' "Download Submissions", as a zip or unpacked.
-
-    Its names, by `ContentZipper` (instructure/canvas-lms, lib/content_zipper.rb): files without
-    folders, "lastfirst_LATE_USER_FILE_NAME", where "LATE_" is there only if it was late, USER and
-    FILE are Canvas' numbers, and NAME gets "-1" and so on when the same name is handed in again.
-    The name is the sortable one in small letters without spaces; anonymous grading leaves it out.
-    A roster with a column `canvas` is matched by USER, any other by the name. When something was
-    handed in is not told, but for "LATE".
-    """
-    yield from _from_export(cohort, store, export, katas, now, at, "canvas", _CANVAS)
-
-
 @dataclasses.dataclass(frozen=True)
-class _Origin:
+class Origin:
     """Where and when something was handed in."""
 
     source: str
@@ -195,14 +105,14 @@ class _Origin:
     #: Whether `at` is told by the source, or the best guess for an export that does not tell.
     certain: bool = True
     #: When the same place was looked at before.
-    look: _Look | None = None
+    look: Look | None = None
 
 
-_Work = Submission | RefusedSubmission
+Work = Submission | RefusedSubmission
 
 
-def _keep(
-    store: Store, learner: str, kata: Kata, work: _Work, at: dt.datetime, source: str,
+def keep_hand_in(
+    store: Store, learner: str, kata: Kata, work: Work, at: dt.datetime, source: str,
     now: dt.datetime, *, starter_counts: bool = True,
 ) -> Collected:  # fmt: skip
     """One hand-in into the store."""
@@ -220,7 +130,7 @@ def _keep(
 # Folders and files
 
 
-def _from_folder(
+def from_folder(
     cohort: Cohort, store: Store, learner: str, folder: pathlib.Path, katas: Sequence[Kata],
     now: dt.datetime, source: str, at: dt.datetime | None = None,
 ) -> Iterator[Collected]:  # fmt: skip
@@ -228,7 +138,7 @@ def _from_folder(
     if not folder.is_dir():
         yield Collected(learner, "", "trouble", f"the folder {folder} is not there")
         return
-    look = _last_look(store, source, learner)
+    look = last_look(store, source, learner)
     shared = _shared_progress(folder)
     found = False
     for kata in katas:
@@ -238,22 +148,22 @@ def _from_folder(
         if inside is None:
             continue
         found = True
-        work: _Work
+        work: Work
         try:
             work = collect(kata, inside)
         except RefusedSubmission as error:
             work = _named(error, inside, kata)
         files = work.files if isinstance(work, Submission) else kata.required_files
-        times = [_changed(inside / name) for name in files if (inside / name).exists()]
-        origin = _Origin(source, max(times, default=now), now, look=look)
+        times = [changed_at(inside / name) for name in files if (inside / name).exists()]
+        origin = Origin(source, max(times, default=now), now, look=look)
         time_of = at or _time(cohort, kata, origin)
-        yield _keep(store, learner, kata, work, time_of, source, now, starter_counts=False)
+        yield keep_hand_in(store, learner, kata, work, time_of, source, now, starter_counts=False)
     archives = [path for path in sorted(folder.iterdir()) if is_archive(path.name)]
     for path in archives:
         yield from _from_archive(cohort, store, learner, path, katas, now, source, at)
     if not found and not archives:
         yield Collected(learner, "", "absent", f"{folder} holds none of the katas")
-    _remember(store, source, learner, _Look(now, "", [kata.name for kata in katas]))
+    remember(store, source, learner, Look(now, "", [kata.name for kata in katas]))
 
 
 def _shared_progress(folder: pathlib.Path) -> Progress | None:
@@ -268,10 +178,10 @@ def _from_archive(
     cohort: Cohort, store: Store, learner: str, path: pathlib.Path, katas: Sequence[Kata],
     now: dt.datetime, source: str, at: dt.datetime | None,
 ) -> Iterator[Collected]:  # fmt: skip
-    look = None if at else _last_look(store, source, learner)
-    origin = _Origin(source, at or _changed(path), now, look=look)
-    files = {path.name: functools.partial(_content, path.name, path)}
-    yield from _from_files(cohort, store, learner, files, katas, origin)
+    look = None if at else last_look(store, source, learner)
+    origin = Origin(source, at or changed_at(path), now, look=look)
+    files = {path.name: functools.partial(file_content, path.name, path)}
+    yield from from_files(cohort, store, learner, files, katas, origin)
 
 
 def _kata_folder(folder: pathlib.Path, kata: Kata, katas: Sequence[Kata]) -> pathlib.Path | None:
@@ -282,17 +192,17 @@ def _kata_folder(folder: pathlib.Path, kata: Kata, katas: Sequence[Kata]) -> pat
     return folder if only else None
 
 
-def _from_files(
+def from_files(
     cohort: Cohort, store: Store, learner: str, files: Tree, katas: Sequence[Kata],
-    origin: _Origin,
+    origin: Origin,
 ) -> Iterator[Collected]:  # fmt: skip
     """What one learner handed in at once: archives, or loose files, by their paths."""
     tree: dict[str, Callable[[], bytes]] = {}
     where = ", ".join(ascii(name)[1:-1] for name in list(files)[:3])
 
-    def keep(kata: Kata, work: _Work) -> Collected:
+    def keep(kata: Kata, work: Work) -> Collected:
         at = _time(cohort, kata, origin)
-        return _keep(store, learner, kata, work, at, origin.source, origin.collected)
+        return keep_hand_in(store, learner, kata, work, at, origin.source, origin.collected)
 
     try:
         for name, read in files.items():
@@ -303,8 +213,8 @@ def _from_files(
             else:
                 tree[name] = read
     except RefusedSubmission as error:
-        named = _squeezed(" ".join(files))
-        meant = [each for each in katas if len(katas) == 1 or _squeezed(each.short_name) in named]
+        named = squeezed(" ".join(files))
+        meant = [each for each in katas if len(katas) == 1 or squeezed(each.short_name) in named]
         yield from (keep(kata, error) for kata in meant)
         if not meant:
             told = f"{error}; which kata it is for cannot be told: collect it with --kata"
@@ -324,7 +234,7 @@ def _from_files(
         yield Collected(learner, "", "trouble", told)
 
 
-def _time(cohort: Cohort, kata: Kata, origin: _Origin) -> dt.datetime:
+def _time(cohort: Cohort, kata: Kata, origin: Origin) -> dt.datetime:
     """When something was handed in, as far as its source can tell."""
     if origin.certain:
         look = origin.look
@@ -336,7 +246,7 @@ def _time(cohort: Cohort, kata: Kata, origin: _Origin) -> dt.datetime:
     return due + grace if origin.late else min(origin.at, due)
 
 
-def _content(name: str, path: pathlib.Path) -> bytes:
+def file_content(name: str, path: pathlib.Path) -> bytes:
     name = ascii(name)[1:-1]
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
@@ -402,7 +312,7 @@ def _named(error: RefusedSubmission, folder: pathlib.Path, kata: Kata) -> Refuse
     return RefusedSubmission(str(error).replace(str(folder), kata.short_name))
 
 
-def _changed(path: pathlib.Path) -> dt.datetime:
+def changed_at(path: pathlib.Path) -> dt.datetime:
     return dt.datetime.fromtimestamp(path.lstat().st_mtime, dt.UTC)
 
 
@@ -417,246 +327,22 @@ def _state_of(folder: pathlib.Path) -> object:
     return sorted(state)
 
 
-# Exports of Moodle and Canvas
-
-
-def _from_export(
-    cohort: Cohort, store: Store, export: pathlib.Path, katas: Sequence[Kata], now: dt.datetime,
-    at: dt.datetime | None, system: Literal["moodle", "canvas"], scheme: re.Pattern[str],
-) -> Iterator[Collected]:  # fmt: skip
-    ids = {value: learner for learner in cohort.roster.learners
-           if (value := learner.extra.get(system, ""))}  # fmt: skip
-    names: dict[str, list[Learner]] = {}
-    for learner in cohort.roster.learners:
-        for form in _forms(learner.name, system):
-            names.setdefault(form, []).append(learner)
-    handed: dict[str, dict[str, Callable[[], bytes]]] = {}
-    late: set[str] = set()
-    newest = dt.datetime.min.replace(tzinfo=dt.UTC)
-    people: dict[str, str] = {}
-    matched = False
-    with contextlib.ExitStack() as stack:
-        for path, time_of, content in _members(export, stack):
-            top, _, below = path.partition("/")
-            match = scheme.fullmatch(top)
-            if match is None or (system == "moodle" and match["type"] != "file"):
-                matched = matched or match is not None
-                continue
-            matched = True
-            newest = max(newest, time_of)
-            person = match["id"]
-            people[person] = match["name"] or ""
-            if system == "canvas" and match["late"]:
-                late.add(person)
-            handed.setdefault(person, {})[below or match["rest"]] = content
-        if not matched:
-            raise UsageError(
-                f"{export} holds nothing that is named as {system.title()} names it; give the zip "
-                "as it was downloaded"
-            )
-        for person, files in handed.items():
-            candidates = names.get(_squeezed(people[person]), [])
-            owner = ids.get(person) or (candidates[0] if len(candidates) == 1 else None)
-            if owner is None:
-                why = "more than one" if candidates else "nobody"
-                told = (f"number {person} of {export.name} fits {why} in the roster; put {person} "
-                        f"into a column {system} there")  # fmt: skip
-                yield Collected("", "", "trouble", told)
-                continue
-            origin = _Origin(f"{system} {export.name}", at or newest, now, person in late,
-                             certain=at is not None)  # fmt: skip
-            yield from _from_files(cohort, store, owner.id, files, katas, origin)
-
-
-def _members(
-    export: pathlib.Path, stack: contextlib.ExitStack
-) -> Iterator[tuple[str, dt.datetime, Callable[[], bytes]]]:
-    """Path, time and content of everything in an export: a zip, or the folder it was."""
-    if export.is_dir():
-        for place in sorted(export.rglob("*")):
-            if place.is_file() and not place.is_symlink():
-                name = place.relative_to(export).as_posix()
-                yield name, _changed(place), functools.partial(_content, place.name, place)
-        return
-    try:
-        archive = stack.enter_context(zipfile.ZipFile(export))
-        for member in archive.infolist():
-            if not member.is_dir():
-                with contextlib.suppress(ValueError):
-                    # Zip has local times, of whoever made it.
-                    made = dt.datetime(*member.date_time).astimezone(dt.UTC)
-                    yield member.filename, made, functools.partial(_unzipped, archive, member)
-    except OSError as error:
-        raise UsageError(f"{export} cannot be read: {error.strerror}") from None
-    except zipfile.BadZipFile:
-        raise UsageError(f"{export} is not a whole zip; download it again") from None
-
-
-def _unzipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    name = member.filename.rpartition("/")[2]
-    try:
-        with archive.open(member) as stream:
-            content = stream.read(MAX_PACKED + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError):
-        raise RefusedSubmission(f"{ascii(name)[1:-1]} cannot be read from the export") from None
-    if len(content) > MAX_PACKED:
-        raise RefusedSubmission(f"{ascii(name)[1:-1]} is larger than {MAX_PACKED // 1024**2} MB")
-    return content
-
-
-def _forms(name: str, system: str) -> Iterator[str]:
-    """How a name of the roster may be written in an export."""
-    yield _squeezed(name)
-    words = name.replace(",", " ").split()
-    if system == "canvas":
-        # "Ada King Lovelace" is sorted as "Lovelace, Ada King" or "King Lovelace, Ada".
-        yield from {_squeezed("".join(words[n:] + words[:n])) for n in range(1, len(words))}
-
-
-def _squeezed(text: str) -> str:
+def squeezed(text: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
-
-
-# Git
-
-
-@dataclasses.dataclass(frozen=True)
-class _Version:
-    kata: Kata
-    work: _Work
-    at: dt.datetime
-    commit: str
-
-
-def _versions(
-    cohort: Cohort, store: Store, learner: Learner, katas: Sequence[Kata], now: dt.datetime
-) -> tuple[str, list[_Version]]:
-    """A repository's head, and what it held of each kata when it was due, and at its cut-off.
-
-    That is the last commit of the default branch's own line whose committer date is not later.
-    Whoever commits can write any date. What is sure is this: a commit that was not there when the
-    repository was last collected came after that, and counts from then at the earliest.
-    """
-    look = _last_look(store, "git", learner.id)
-    with tempfile.TemporaryDirectory(prefix="kata-git-") as folder:
-        git = _Git(pathlib.Path(folder), learner)
-        git.clone(cohort.folder)
-        head = git.ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
-        if not head:
-            return "", []
-        versions = []
-        for kata in katas:
-            moments = {min(cohort.due(kata.name), now), min(cohort.cut_off(kata.name), now)}
-            for moment in sorted(moments):
-                seconds = int(moment.timestamp())
-                commit = git.ask("rev-list", "-1", "--first-parent", f"--min-age={seconds}", "HEAD")
-                place = f"katas/{kata.name}"
-                work = git.work(commit, kata, place) if commit else None
-                if work is None:
-                    continue
-                stamp = git.ask("log", "-1", "--first-parent", "--format=%ct", commit, "--", place)
-                at = dt.datetime.fromtimestamp(min(int(stamp or seconds), seconds), dt.UTC)
-                if look and not git.is_ancestor(commit, look.head):
-                    at = max(at, look.at)
-                versions.append(_Version(kata, work, at, commit[:12]))
-        return head, versions
-
-
-class _Git:
-    """A learner's repository, cloned bare: nothing in it is checked out or run."""
-
-    def __init__(self, folder: pathlib.Path, learner: Learner) -> None:
-        self._folder = folder
-        self._learner = learner
-
-    def clone(self, base: pathlib.Path) -> None:
-        try:
-            self._run(
-                "clone", "--quiet", "--bare", "--no-tags", "--single-branch", "--template=",
-                f"--filter=blob:limit={MAX_BYTES + 1}", "--", self._learner.source,
-                str(self._folder / "repository"), cwd=base,
-            )  # fmt: skip
-            # Else git would fetch what was left out for its size as soon as it is looked at.
-            self._run("remote", "remove", "origin")
-        except subprocess.CalledProcessError as error:
-            lines = error.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason"]
-            # git repeats the address, which may tell a name.
-            said = lines[-1].replace(self._learner.source, "the repository")
-            raise SourceTrouble(f"git cannot clone it: {said}") from None
-
-    def ask(self, *words: str) -> str:
-        """What git prints, or "" if it says no."""
-        with contextlib.suppress(subprocess.CalledProcessError):
-            return self._run(*words).decode("utf-8", "replace").strip()
-        return ""
-
-    def is_ancestor(self, commit: str, head: str) -> bool:
-        with contextlib.suppress(subprocess.CalledProcessError):
-            self._run("merge-base", "--is-ancestor", commit, head or "-")
-            return True
-        return False
-
-    def work(self, commit: str, kata: Kata, place: str) -> _Work | None:
-        """What a commit holds of a kata; None if it has no such folder."""
-        listed = self._run("ls-tree", "-r", "-l", "-z", commit, "--", f"{place}/")
-        entries = [entry for entry in listed.split(b"\0") if entry]
-        if not entries:
-            return None
-        try:
-            return of_files(kata, self._files(entries, kata, place), "the repository")
-        except RefusedSubmission as error:
-            return error
-
-    def _files(
-        self, entries: Sequence[bytes], kata: Kata, place: str
-    ) -> Iterator[tuple[str, bytes]]:
-        for entry in entries:
-            match = _LISTED.fullmatch(entry)
-            assert match is not None
-            mode, _, object, size, path = match.groups()
-            try:
-                name = path.decode("utf-8").removeprefix(f"{place}/")
-            except UnicodeDecodeError:
-                shown = path.decode("utf-8", "backslashreplace")
-                raise RefusedSubmission(f"the file name {shown} is not UTF-8; rename it") from None
-            if IGNORED_FOLDERS.intersection(name.split("/")) or not kata.is_editable(name):
-                continue
-            if mode not in (b"100644", b"100755"):
-                raise RefusedSubmission(f"{name} is a link or a submodule; commit the file itself")
-            if not size.isdigit() or int(size) > MAX_BYTES:
-                raise RefusedSubmission(f"{name} is larger than {MAX_BYTES // 1024**2} MB")
-            yield name, self._run("cat-file", "blob", object.decode())
-
-    def _run(self, *words: str, cwd: pathlib.Path | None = None) -> bytes:
-        environment = {
-            **os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_NO_LAZY_FETCH": "1", "LC_ALL": "C",
-            "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh", "GIT_LFS_SKIP_SMUDGE": "1",
-            "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -o BatchMode=yes"),
-        }  # fmt: skip
-        try:
-            return subprocess.run(
-                ["git", "-c", "core.hooksPath=/dev/null", *words],
-                cwd=cwd or self._folder / "repository", env=environment,
-                stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=_GIT_SECONDS,
-            ).stdout  # fmt: skip
-        except FileNotFoundError:
-            raise SourceTrouble("there is no git on this machine; install it") from None
-        except subprocess.TimeoutExpired:
-            raise SourceTrouble(f"git took longer than {_GIT_SECONDS} s") from None
 
 
 # Earlier looks
 
 
-def _last_look(store: Store, kind: str, learner: str) -> _Look | None:
+def last_look(store: Store, kind: str, learner: str) -> Look | None:
     text = store.fact(f"look:{kind}:{learner}")
     if text is None:
         return None
     at, head, katas = json.loads(text)
-    return _Look(dt.datetime.fromisoformat(at), head, katas)
+    return Look(dt.datetime.fromisoformat(at), head, katas)
 
 
-def _remember(store: Store, kind: str, learner: str, look: _Look) -> None:
+def remember(store: Store, kind: str, learner: str, look: Look) -> None:
     store.set_fact(
         f"look:{kind}:{learner}", json.dumps([look.at.isoformat(), look.head, list(look.katas)])
     )
