@@ -12,13 +12,10 @@ import ast
 import collections
 import dataclasses
 import datetime as dt
-import hashlib
 import itertools
-import keyword
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from grader import grading
 from grader.catalog import REFERENCE, STARTER, Kata
@@ -27,6 +24,7 @@ from grader.cohort.feedback import visible
 from grader.cohort.records import Grading, HandIn
 from grader.cohort.report import Secrets, templates
 from grader.cohort.store import Store
+from grader.cohort.winnowing import MOST_BYTES, fingerprints, side_by_side, text_of, tokens
 from grader.engines.base import Engine
 from grader.errors import GraderError
 from grader.submission import Submission, collect
@@ -34,23 +32,10 @@ from grader.verdict import Cause, Outcome
 
 #: Its page's name in the cohort's folder.
 LEADS = "leads.html"
-#: Runs of so many tokens are compared; of every so many neighbours one is kept. Whatever two
-#: works share in a run of _RUN + _WINDOW - 1 tokens is found.
-_RUN, _WINDOW = 16, 8
 #: A pair needs so many fingerprints in common, and each of the two so many at all.
 _LEAST = 8
 #: What so many learners have, or this share of them, is how it is done, not where it is from.
 _COMMON, _COMMON_SHARE = 10, 0.02
-#: Of one work; what is longer is cut, so that nobody holds the comparison up.
-_MOST_BYTES = 200_000
-_TOKEN = re.compile(
-    r"""(?P<skip>\#[^\n]*|\s+)"""
-    r"""|(?P<text>[rbfuRBFU]{0,2}(?:\"\"\"(?:[^\\]|\\.)*?\"\"\"|'''(?:[^\\]|\\.)*?'''"""
-    r"""|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))"""
-    r"""|(?P<number>\d[\w.]*)|(?P<word>\w+)|(?P<sign>.)""",
-    re.DOTALL,
-)
-_KEYWORDS = frozenset(keyword.kwlist)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,56 +152,6 @@ def _same(kata: Kata, owners: Mapping[str, Sequence[Owner]]) -> Iterator[Same]:
 # Similarity
 
 
-class Token(NamedTuple):
-    """A token as it is compared, and the line that it begins on, from 0."""
-
-    kind: str
-    line: int
-
-
-def tokens(text: str) -> list[Token]:
-    """What is compared of a text: signs and keywords as they are, the rest by its kind."""
-    found = []
-    line = 0
-    for match in _TOKEN.finditer(text):
-        kind, word = match.lastgroup, match[0]
-        if kind == "word":
-            found.append(Token(word if word in _KEYWORDS else "name", line))
-        elif kind != "skip":
-            found.append(Token(word if kind == "sign" else str(kind), line))
-        line += word.count("\n")
-    return found
-
-
-def fingerprints(found: Sequence[Token]) -> dict[int, list[int]]:
-    """Winnowed fingerprints of tokens, each with the positions of the runs that it stands for."""
-    runs = [_hash(found[n : n + _RUN]) for n in range(len(found) - _RUN + 1)]
-    kept: dict[int, list[int]] = {}
-    last = -1
-    for start in range(max(1, len(runs) - _WINDOW + 1)) if runs else ():
-        window = runs[start : start + _WINDOW]
-        # The rightmost of the least, so that neighbouring windows choose the same.
-        least = min(window)
-        position = start + len(window) - 1 - window[::-1].index(least)
-        if position != last:
-            kept.setdefault(least, []).append(position)
-            last = position
-    return kept
-
-
-def _hash(run: Sequence[Token]) -> int:
-    """A number for a run of tokens, the same in every process."""
-    text = " ".join([each.kind for each in run])
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
-def text_of(work: Submission) -> str:
-    """All files of a work one after the other."""
-    parts = [f"# {name}\n{content.decode('utf-8', 'replace')}"
-             for name, content in sorted(work.files.items())]  # fmt: skip
-    return "\n".join(parts)[:_MOST_BYTES]
-
-
 def _similar(
     kata: Kata, hand_ins: Iterable[HandIn], works: Mapping[str, Submission], percent: int
 ) -> Iterator[Similar]:
@@ -264,25 +199,6 @@ def _similar(
                 count,
                 round(100 * count / least),
             )
-
-
-def side_by_side(one: Submission, other: Submission) -> tuple[list[tuple[str, bool]], ...]:
-    """The lines of both works, and of each whether it is part of a run that the other has, too."""
-    texts = (text_of(one), text_of(other))
-    found = [tokens(text) for text in texts]
-    prints = [fingerprints(each) for each in found]
-    both = prints[0].keys() & prints[1].keys()
-    sides = []
-    for text, mine, kept in zip(texts, found, prints, strict=True):
-        marked = {
-            token.line
-            for fingerprint in both
-            for position in kept[fingerprint]
-            for token in mine[position : position + _RUN]
-        }
-        lines = visible(text).split("\n")
-        sides.append([(line, number in marked) for number, line in enumerate(lines)])
-    return tuple(sides)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -389,7 +305,7 @@ def traces(work: Submission) -> set[str]:
         if match := _FILES.search(name):
             found.add(f"brings {match[1]}")
         if name.endswith(".py"):
-            found |= _traces_of_code(content[:_MOST_BYTES])
+            found |= _traces_of_code(content[:MOST_BYTES])
     return found
 
 
