@@ -37,8 +37,8 @@ def transcript(kata: Kata, cells: Sequence[Cell], monkeypatch: pytest.MonkeyPatc
     """
     page = io.StringIO()
     monkeypatch.setattr(screen, "_out", Console(file=page, width=80, no_color=True))
-    monkeypatch.setattr(screen, "_YES", "ok")
-    monkeypatch.setattr(screen, "_NO", "NO")
+    monkeypatch.setattr(screen, "YES", "ok")
+    monkeypatch.setattr(screen, "NO", "NO")
     monkeypatch.setattr(screen, "SIGN_WIDTH", 2)
     wrong = kata.wrong()
     for cell in sorted(cells, key=lambda cell: cell.answer):

@@ -8,39 +8,32 @@ import sys
 import click
 from click import shell_completion
 
-from grader import __version__, grading, scaffold
-from grader import mutants as mutating
-from grader import verify as verifying
-from grader.catalog import Catalog, Kata
-from grader.cli import cohort, health, insight, learner, marking, practice, screen
+from grader import __version__, grading
+from grader.catalog import Kata
+from grader.cli import authors, cohort, health, insight, learner, marking, practice, screen
 from grader.cli.arguments import (
+    INTERRUPTED,
+    NOT_PASSED,
+    PASSED,
+    TROUBLE,
+    USAGE,
     Commands,
+    chosen_engine,
+    chosen_katas,
     complete_kata,
+    engine_option,
     examples,
     find_catalog,
+    jobs_option,
     kata_here,
     kata_names,
     suggested_kata,
 )
-from grader.engines import ENGINES, choose
-from grader.engines.base import Engine
 from grader.errors import GraderError, RefusedSubmission, UsageError
 from grader.grading import Task
 from grader.progress import Progress
-from grader.submission import collect, is_changed
+from grader.submission import collect
 from grader.verdict import BehaviourResult, Outcome, Verdict
-
-PASSED, NOT_PASSED, USAGE, TROUBLE, INTERRUPTED = 0, 1, 2, 4, 130
-
-_engine = click.option(
-    "--engine", "engine_name", default="auto", metavar="NAME",
-    shell_complete=lambda _, __, typed: [e for e in ("auto", *ENGINES) if e.startswith(typed)],
-    help="auto, docker, bubblewrap or process (no isolation). [default: auto]",
-)  # fmt: skip
-_jobs = click.option(
-    "-j", "--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1,
-    help="Gradings at once. [default: the number of processors]",
-)  # fmt: skip
 
 
 @click.group(
@@ -84,8 +77,8 @@ kata.add_command(learner.show)
     "--from", "folder", type=click.Path(path_type=pathlib.Path), metavar="DIR",
     help="A submission elsewhere; for several katas, a folder with PILLAR/KATA below it.",
 )  # fmt: skip
-@_engine
-@_jobs
+@engine_option
+@jobs_option
 @click.option("--seed", type=click.IntRange(0), help="Replays a grading's data.")
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON, nothing else.")
 @click.option(
@@ -113,11 +106,11 @@ def grade(
     """
     catalog = find_catalog()
     progress = Progress(catalog.root)
-    katas = _chosen(catalog, names, all_katas)
+    katas = chosen_katas(catalog, names, all_katas)
     if katas and not any(kata.has_hidden_tests for kata in katas):
         sys.exit(learner.run_visible_tests(katas, verdict_wanted=as_json or folder is not None))
     submissions = {kata.name: _folder_of(kata, folder, len(katas) == 1) for kata in katas}
-    engine = _choose_engine(engine_name)
+    engine = chosen_engine(engine_name)
     tasks, verdicts = [], dict[str, Verdict | GraderError]()
 
     def keep(kata: Kata, verdict: Verdict | GraderError) -> None:
@@ -169,7 +162,7 @@ def grade(
     ),
 )
 @suggested_kata
-@_engine
+@engine_option
 @click.option("--manual", is_flag=True, help="Grade again only when told to, by the key g.")
 @click.option("--plain", is_flag=True, help="Lines, and keys with Enter, for any terminal.")
 def watch_kata(name: str | None, engine_name: str, manual: bool, plain: bool) -> None:
@@ -186,7 +179,7 @@ def watch_kata(name: str | None, engine_name: str, manual: bool, plain: bool) ->
         raise UsageError(f"there are no katas in {catalog.root}")
     suggestion = Progress(catalog.root).suggestion(catalog.katas) or catalog.katas[0]
     chosen = catalog.get(name) if name else suggestion
-    watch.run(_choose_engine(engine_name), catalog, chosen, manual=manual, plain=plain)
+    watch.run(chosen_engine(engine_name), catalog, chosen, manual=manual, plain=plain)
 
 
 kata.add_command(learner.hint)
@@ -195,92 +188,8 @@ kata.add_command(learner.reset)
 kata.add_command(learner.draw_map)
 
 
-@kata.command(
-    epilog=examples(
-        "kata verify flaky-provider               the whole matrix, for five seeds",
-        "kata verify flaky-provider --seeds 50    to find what holds nearly always",
-        "kata verify flaky-provider --mutants     does it notice small mistakes?",
-        "kata verify --flakes 20                  does it hold on a busy machine?",
-    )
-)
-@kata_names
-@_engine
-@_jobs
-@click.option("--seeds", type=click.IntRange(1), default=5, help="Seeds per answer. [default: 5]")
-@click.option("--mutants", is_flag=True, help="Try the reference with small mistakes instead.")
-@click.option(
-    "--flakes", type=click.IntRange(1), metavar="N",
-    help="Grade each right answer N times on a busy machine instead.",
-)  # fmt: skip
-def verify(
-    names: tuple[str, ...],
-    engine_name: str,
-    jobs: int,
-    seeds: int,
-    mutants: bool,
-    flakes: int | None,
-) -> None:
-    """Prove that KATA accepts right answers, rejects wrong ones.
-
-    Without a name: every kata. Each answer below solutions/ is graded once for each seed.
-
-    Exit code: 0 all as declared, 1 not, 2 usage, 4 trouble of an engine or the grader.
-    """
-    catalog = find_catalog()
-    katas = _chosen(catalog, names, all_katas=not names)
-    problems = [problem for kata in katas for problem in verifying.check_words(kata)]
-    if problems:
-        screen.print_problems(problems)
-        sys.exit(NOT_PASSED)
-    engine = _choose_engine(engine_name)
-    if mutants:
-        sys.exit(_verify_mutants(katas, engine, jobs))
-    if flakes:
-        sys.exit(_verify_flakes(katas, engine, jobs, flakes))
-    drawn = [grading.new_seed() for _ in range(seeds)]
-    total = sum(len(verifying.answers(kata)) for kata in katas) * seeds
-    cells = []
-    with screen.progress("verifying", total) as advance:
-        for cell in verifying.verify(katas, engine, drawn, jobs):
-            cells.append(cell)
-            advance(f"{cell.kata.short_name}: {cell.answer}")
-    for kata in katas:
-        screen.print_matrix(kata, drawn, [cell for cell in cells if cell.kata is kata])
-    sys.exit(NOT_PASSED if any(cell.broke for cell in cells) else PASSED)
-
-
-def _verify_mutants(katas: list[Kata], engine: Engine, jobs: int) -> int:
-    tried = []
-    with screen.progress("trying mutants", mutating.COUNT * len(katas)) as advance:
-        for one in mutating.attempt(katas, engine, jobs):
-            tried.append(one)
-            advance(f"{one.kata.short_name}: {one.mutant.file}")
-    by_kata = {kata.short_name: [one for one in tried if one.kata is kata] for kata in katas}
-    screen.print_mutants(by_kata)
-    rates = [mutating.killed(ours) / len(ours) for ours in by_kata.values()]
-    return PASSED if min(rates) >= mutating.ENOUGH else NOT_PASSED
-
-
-def _verify_flakes(katas: list[Kata], engine: Engine, jobs: int, count: int) -> int:
-    cells = []
-    right = sum(fails is None for kata in katas for fails in verifying.answers(kata).values())
-    with screen.progress("looking for flakes", right * count) as advance:
-        for cell in verifying.flakes(katas, engine, count, jobs):
-            cells.append(cell)
-            advance(f"{cell.kata.short_name}: {cell.answer}")
-    for kata in katas:
-        screen.print_flakes(kata, [cell for cell in cells if cell.kata is kata])
-    return NOT_PASSED if any(cell.broke for cell in cells) else PASSED
-
-
-@kata.command(epilog=examples("kata new 02-data/late-rows"))
-@click.argument("name", metavar="PILLAR/KATA")
-def new(name: str) -> None:
-    """Lay out a new kata, whose proof says what is missing."""
-    made = scaffold.lay_out(find_catalog(), name)
-    screen.say(f"made {', '.join(map(str, made))}; kata verify {name} says what is missing")
-
-
+kata.add_command(authors.verify)
+kata.add_command(authors.new)
 kata.add_command(cohort.cohort)
 for command in (*marking.COMMANDS, *insight.COMMANDS):
     cohort.cohort.add_command(command)
@@ -428,15 +337,6 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _chosen(catalog: Catalog, names: tuple[str, ...], all_katas: bool) -> list[Kata]:
-    if names:
-        return list({kata.name: kata for kata in map(catalog.get, names)}.values())
-    if not catalog.katas:
-        raise UsageError(f"there are no katas in {catalog.root}")
-    changed = [kata for kata in catalog.katas if is_changed(kata)]
-    return catalog.katas if all_katas else changed or catalog.katas[:1]
-
-
 def _folder_of(kata: Kata, folder: pathlib.Path | None, single: bool) -> pathlib.Path:
     """Where the submission for a kata lies."""
     if folder is None:
@@ -447,16 +347,6 @@ def _folder_of(kata: Kata, folder: pathlib.Path | None, single: bool) -> pathlib
     if not single:
         raise UsageError(f"{folder} holds no {kata.name}; name the one kata that it answers")
     return folder
-
-
-def _choose_engine(name: str) -> Engine:
-    with screen.waiting("looking for an engine") as step:
-        engine, passed_over = choose(name, step)
-    if passed_over:
-        screen.say(f"grading with {engine.name}, because:")
-        for reason in passed_over:
-            screen.say(f"  {reason}")
-    return engine
 
 
 def _exit_code(done: list[Verdict | GraderError]) -> int:

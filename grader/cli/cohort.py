@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from grader.cli import screen
-from grader.cli.arguments import Commands, examples, find_catalog
-from grader.engines import ENGINES
+from grader.cli.arguments import Commands, complete_engine, examples, find_catalog
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
@@ -267,7 +266,7 @@ def _print_collected(found: Iterable["Collected"]) -> None:
 )  # fmt: skip
 @click.option(
     "--engine", "engine_name", metavar="NAME",
-    shell_complete=lambda _, __, typed: [e for e in ("auto", *ENGINES) if e.startswith(typed)],
+    shell_complete=complete_engine,
     help="auto, docker or bubblewrap. [default: as cohort.toml says]",
 )  # fmt: skip
 @click.option("--without-isolation", is_flag=True, help="Let the engine process be used.")

@@ -23,7 +23,7 @@ from textual.widgets.option_list import Option
 
 from grader.catalog import Catalog, Kata
 from grader.cli import screen
-from grader.cli.watch import KEYS, end_now, put_starter_back
+from grader.cli.watch import KEYS, end_now, put_starter_back, solved, status, watched
 from grader.errors import GraderError
 from grader.progress import Progress
 from grader.watching import Change, Row, Sight, VisibleTests, Watching, next_kata
@@ -138,7 +138,7 @@ class FullScreen(App[None]):
         sight = self.watching.sight
         shown = self._pointed_at(sight)
         view = self.screen_stack[0]
-        view.query_one("#kata", Static).update(Text(screen.watched(self.watching)))
+        view.query_one("#kata", Static).update(Text(watched(self.watching)))
         rows = Table.grid(padding=(0, 1), expand=True)
         rows.add_column(width=1)
         rows.add_column(width=screen.SIGN_WIDTH)
@@ -151,7 +151,7 @@ class FullScreen(App[None]):
             )  # fmt: skip
         view.query_one("#rows", Static).update(rows)
         view.query_one("#details", Static).update(_told(sight, shown))
-        view.query_one("#status", Static).update(Text(screen.status(sight)))
+        view.query_one("#status", Static).update(Text(status(sight)))
         if shown is not None:
             region = Region(0, list(sight.rows).index(shown), 1, 1)
             view.query_one("#behaviours").scroll_to_region(region, animate=False)
@@ -252,7 +252,7 @@ def _told(sight: Sight, row: Row | None) -> RenderableType:
         heading = Text(f"{row.behaviour.id}: {row.behaviour.sentence}")
         return Group(heading, "", screen.details(row.result)) if row.result else heading
     if sight.passed:
-        return Text(screen.solved(sight.kata))
+        return Text(solved(sight.kata))
     return Text("o opens the README: the story, the job, what must hold.")
 
 

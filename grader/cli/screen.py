@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import textwrap
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import rich.box
 from rich.console import Console
@@ -25,12 +25,8 @@ from rich.text import Text
 
 from grader.catalog import Kata
 from grader.cli import health
-from grader.errors import GraderError
-from grader.mutants import Tried, killed
 from grader.progress import Record, State
 from grader.verdict import BehaviourResult, Cause, Outcome, Verdict
-from grader.verify import Cell
-from grader.watching import Phase, Sight, Watching
 
 #: For tables and texts; lines of our own words are never longer than the second.
 _MAX_WIDTH, _LINE_WIDTH = 100, 80
@@ -52,8 +48,8 @@ _out = _console(stderr=False)
 _err = _console(stderr=True)
 _unicode = not _words_only and "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
 _box = None if _words_only else rich.box.SIMPLE if _unicode else rich.box.ASCII2
-_YES, _NOTE, _NO, _OPEN = ("✓", "!", "✗", "·") if _unicode else ("ok", "--", "NO", "..")
-SIGN_WIDTH = len(_NO)
+YES, NOTE, NO, OPEN = ("✓", "!", "✗", "·") if _unicode else ("ok", "--", "NO", "..")
+SIGN_WIDTH = len(NO)
 
 
 def can_draw() -> bool:
@@ -69,7 +65,7 @@ def columns() -> int:
 
 def say(text: str) -> None:
     """A line of chatter."""
-    _err.print(_wrapped(_plain(text), _err), soft_wrap=True)
+    _err.print(_wrapped(plain(text), _err), soft_wrap=True)
 
 
 def coloured() -> bool:
@@ -93,7 +89,7 @@ def waiting(what: str) -> Iterator[Callable[[str], None]]:
         yield say
         return
     with _err.status(what) as status:
-        yield lambda text: status.update(_plain(text))
+        yield lambda text: status.update(plain(text))
 
 
 @contextlib.contextmanager
@@ -106,7 +102,7 @@ def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
                MofNCompleteColumn(), TextColumn("{task.fields[latest]}"))  # fmt: skip
     with Progress(*columns, console=_err, transient=True) as bar:
         task = bar.add_task(what, total=total, latest="")
-        yield lambda text: bar.update(task, advance=1, latest=_plain(text))
+        yield lambda text: bar.update(task, advance=1, latest=plain(text))
 
 
 @contextlib.contextmanager
@@ -153,14 +149,19 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def print_line(text: str, style: str = "") -> None:
+    """A line of our own words, broken between words."""
+    _out.print(Text(_wrapped(plain(text), _out), style), soft_wrap=True)
+
+
 def print_lines(lines: Iterable[str]) -> None:
     """Plain lines of results."""
     for line in lines:
-        _line(line)
+        print_line(line)
 
 
 def print_table(
-    heads: Sequence[str], rows: Iterable[Sequence[str]], words: Collection[str] = ()
+    heads: Sequence[str], rows: Iterable[Sequence[str | Text]], words: Collection[str] = ()
 ) -> None:
     """A table whose first column and those headed by `words` are text, the others numbers."""
     table = Table(box=_box, show_edge=False, pad_edge=False)
@@ -168,32 +169,32 @@ def print_table(
         number = position > 0 and head not in words
         table.add_column(head, justify="right" if number else "left", overflow="fold")
     for row in rows:
-        table.add_row(*map(_plain, row))
+        table.add_row(*(plain(cell) if isinstance(cell, str) else cell for cell in row))
     _out.print(table)
 
 
 def print_verdict(verdict: Verdict, *, titles_only: bool) -> None:
     """The whole verdict for a person."""
     if not verdict.isolated:
-        _line("NOT ISOLATED: the code ran with all the rights of this user.", "bold red")
-    _line(f"{verdict.title} ({verdict.kata})", "bold")
+        print_line("NOT ISOLATED: the code ran with all the rights of this user.", "bold red")
+    print_line(f"{verdict.title} ({verdict.kata})", "bold")
     engine = f"engine {verdict.engine}"
-    _line(engine + (f", image {verdict.image}" if verdict.image else ""), "dim")
+    print_line(engine + (f", image {verdict.image}" if verdict.image else ""), "dim")
     _out.print()
     if verdict.refusal is not None:
-        _line(f"{_NO} refused: {verdict.refusal}", "red")
-        _line("  Nothing was run.")
+        print_line(f"{NO} refused: {verdict.refusal}", "red")
+        print_line("  Nothing was run.")
         _out.print()
         return
     group = None
     for result in verdict.behaviours:
         if result.group != group:
             group = result.group
-            _line(group[0].upper() + group[1:], "underline")
+            print_line(group[0].upper() + group[1:], "underline")
         print_behaviour(result, titles_only)
     held = sum(result.passed for result in verdict.behaviours)
     _out.print()
-    _line(
+    print_line(
         f"{held} of {len(verdict.behaviours)} behaviours hold, "
         f"{verdict.points} of {verdict.points_possible} points, "
         f"{verdict.seconds:.1f} s, seed {verdict.seed}",
@@ -202,20 +203,20 @@ def print_verdict(verdict: Verdict, *, titles_only: bool) -> None:
 
 
 def print_behaviour(result: BehaviourResult, titles_only: bool) -> None:
-    _print_row(result, result.sentence)
+    print_row(result, result.sentence)
     if not titles_only:
-        _print_details(result)
+        print_details(result)
 
 
-def _print_row(result: BehaviourResult | None, sentence: str) -> None:
+def print_row(result: BehaviourResult | None, sentence: str) -> None:
     row = Table.grid(padding=(0, 1))
     row.add_column(width=SIGN_WIDTH)
     row.add_column()
-    row.add_row(sign(result), Text(_plain(sentence)))
+    row.add_row(sign(result), Text(plain(sentence)))
     _out.print(Padding(row, (0, 0, 0, 1)))
 
 
-def _print_details(result: BehaviourResult) -> None:
+def print_details(result: BehaviourResult) -> None:
     if not result.passed:
         _out.print(Padding(details(result), (0, 0, 0, 4)))
 
@@ -223,8 +224,8 @@ def _print_details(result: BehaviourResult) -> None:
 def sign(result: BehaviourResult | None) -> Text:
     """Whether a behaviour holds, in a sign; None is one that was not tried yet."""
     if result is None:
-        return Text(_OPEN)
-    return Text(_YES, "green") if result.passed else Text(_NO, "red")
+        return Text(OPEN)
+    return Text(YES, "green") if result.passed else Text(NO, "red")
 
 
 def details(result: BehaviourResult) -> Table:
@@ -237,71 +238,12 @@ def details(result: BehaviourResult) -> Table:
     if result.finding is not None:
         for name in ("given", "observed", "expected"):
             if text := getattr(result.finding, name):
-                table.add_row(name, Text(_plain(text)))
+                table.add_row(name, Text(plain(text)))
         if result.finding.timeline:
-            table.add_row("timeline", Text(_plain("\n".join(result.finding.timeline))))
+            table.add_row("timeline", Text(plain("\n".join(result.finding.timeline))))
     if result.cause not in (Cause.REFUSED, Cause.TROUBLE):
-        table.add_row("matters", Text(_plain(result.why)))
+        table.add_row("matters", Text(plain(result.why)))
     return table
-
-
-def watched(watching: Watching) -> str:
-    """What is watched, and how."""
-    kata, engine = watching.kata, watching.engine
-    words = [f"{kata.contract.title} ({kata.short_name})", kata.level_name,
-             f"{kata.contract.minutes} minutes", f"engine {engine.name}"]  # fmt: skip
-    if not engine.isolated:
-        words.append("NOT ISOLATED: the code runs with all the rights of this user")
-    return ", ".join(words)
-
-
-def status(sight: Sight) -> str:
-    """How the grading that is under way goes, or how the latest went."""
-    done = sum(row.current for row in sight.rows)
-    if sight.phase is Phase.WARMING:
-        return "making ready for the first grading"
-    if sight.phase is Phase.GRADING:
-        return f"grading: {done} of {len(sight.rows)} behaviours tried"
-    if sight.refusal is not None:
-        return _plain(f"refused: {sight.refusal}; nothing was run")
-    if sight.trouble is not None:
-        return _plain(f"the grader's trouble, not yours: {sight.trouble}")
-    words = []
-    if sight.verdict is not None and sight.at is not None:
-        verdict = sight.verdict
-        held = sum(result.passed for result in verdict.behaviours)
-        words = [f"{held} of {len(verdict.behaviours)} behaviours hold",
-                 f"{verdict.points} of {verdict.points_possible} points",
-                 f"{verdict.seconds:.1f} s, at {sight.at:%H:%M:%S}"]  # fmt: skip
-        if verdict.outcome is Outcome.TROUBLE:
-            words.append("part of it the grader's trouble, not yours: g grades again")
-    return ", ".join(words) + ("; saved since: g grades it" if sight.stale else "")
-
-
-def solved(kata: Kata) -> str:
-    """What can follow a pass."""
-    return ("Solved. n goes on. The walkthrough, and your code beside the reference: "
-            f"{program()} solution {kata.short_name}")  # fmt: skip
-
-
-def print_watched(watching: Watching) -> None:
-    """The heading of a watched kata."""
-    _line(watched(watching), "bold")
-
-
-def print_sight(sight: Sight) -> None:
-    """Where a watched kata is now, and the newest observation."""
-    _out.print()
-    if sight.refusal is None and sight.trouble is None:
-        for row in sight.rows:
-            change = f" ({row.change})" if row.change else ""
-            _print_row(row.result, row.behaviour.sentence + change)
-        if sight.newest is not None:
-            _line(f"  {sight.newest.id}", "bold")
-            _print_details(sight.newest)
-    _line(status(sight), "bold green" if sight.passed else "bold")
-    if sight.passed:
-        _line(solved(sight.kata))
 
 
 def print_output(text: str) -> None:
@@ -311,33 +253,33 @@ def print_output(text: str) -> None:
 
 def output(text: str) -> Text:
     """The same as text for a screen."""
-    return Text(_plain(text))
+    return Text(plain(text))
 
 
 def print_next_step(verdict: Verdict, kata: Kata, suggestion: Kata | None) -> None:
     """What to do now."""
     _out.print()
     if verdict.outcome is Outcome.PASSED:
-        _line("Solved. The walkthrough, and your code beside the reference:")
-        _line(f"  {program()} solution {kata.short_name}")
+        print_line("Solved. The walkthrough, and your code beside the reference:")
+        print_line(f"  {program()} solution {kata.short_name}")
         _print_suggestion(suggestion)
     elif verdict.outcome is Outcome.TROUBLE:
-        _line("Part of this was the grader's trouble, not yours: grade again, or report it.")
+        print_line("Part of this was the grader's trouble, not yours: grade again, or report it.")
     else:
-        _line(f"Next: read katas/{kata.name}/README.md, mend the code beside it, then")
-        _line(f"  nox -s grade -- {kata.short_name}")
-        _line(f"Stuck? One step further each time: {program()} hint {kata.short_name}")
+        print_line(f"Next: read katas/{kata.name}/README.md, mend the code beside it, then")
+        print_line(f"  nox -s grade -- {kata.short_name}")
+        print_line(f"Stuck? One step further each time: {program()} hint {kata.short_name}")
 
 
 def print_learner_edition() -> None:
     """Before visible tests run in the place of hidden ones."""
-    _line("This is a learner edition: the hidden tests are with your instructor, who grades")
-    _line("what you hand in. The visible tests run here, without a sandbox.")
+    print_line("This is a learner edition: the hidden tests are with your instructor, who grades")
+    print_line("what you hand in. The visible tests run here, without a sandbox.")
 
 
 def print_visible_tests(kata: Kata) -> None:
     _out.print()
-    _line(f"{kata.contract.title} ({kata.name}): visible tests", "bold")
+    print_line(f"{kata.contract.title} ({kata.name}): visible tests", "bold")
     # What pytest prints comes next, and not through this console.
     sys.stdout.flush()
 
@@ -348,8 +290,8 @@ def print_visible_summary(katas: Sequence[Kata], codes: Sequence[int]) -> None:
     for kata, code in zip(katas, codes, strict=True):
         good = code == 0
         said = "the visible tests pass" if good else "the visible tests do not pass"
-        _line(f"{_YES if good else _NO} {kata.short_name}: {said}", "green" if good else "red")
-    _line("What else must hold stands in each kata's README, under What must hold.")
+        print_line(f"{YES if good else NO} {kata.short_name}: {said}", "green" if good else "red")
+    print_line("What else must hold stands in each kata's README, under What must hold.")
 
 
 def print_summary(verdicts: Sequence[Verdict]) -> None:
@@ -394,7 +336,7 @@ def print_list(records: Sequence[tuple[Kata, Record]], suggestion: Kata | None) 
         )  # fmt: skip
     _out.print(table)
     passed = sum(record.state is State.PASSED for _, record in records)
-    _line(f"{passed} of {len(records)} passed")
+    print_line(f"{passed} of {len(records)} passed")
     _print_suggestion(suggestion)
 
 
@@ -416,22 +358,22 @@ def _points(record: Record) -> str:
 
 def _print_suggestion(suggestion: Kata | None) -> None:
     if suggestion is None:
-        _line("Every kata of the path has passed.")
+        print_line("Every kata of the path has passed.")
     else:
-        _line(f"Go on with: {program()} show {suggestion.short_name}")
+        print_line(f"Go on with: {program()} show {suggestion.short_name}")
 
 
 def print_readme(kata: Kata, record: Record) -> None:
     """The README without its hints, which are asked for one by one, and the learner's state."""
     print_markdown(readme(kata))
     _out.print()
-    _line(f"{kata.level_name}, {kata.contract.minutes} minutes".capitalize())
+    print_line(f"{kata.level_name}, {kata.contract.minutes} minutes".capitalize())
     state = [str(record.state).capitalize()]
     if record.attempts:
         state.append(f"{_count(record.attempts, 'attempt')}, at best {_points(record)} points")
     if record.hints:
         state.append(f"{record.hints} of {_count(len(kata.hints), 'hint')} seen")
-    _line("; ".join(state))
+    print_line("; ".join(state))
 
 
 def readme(kata: Kata) -> str:
@@ -443,23 +385,23 @@ def readme(kata: Kata) -> str:
 
 def print_hint(kata: Kata, number: int) -> None:
     """One hint, and how to go one step further."""
-    _line(f"{kata.contract.title}, hint {number} of {len(kata.hints)}", "bold")
+    print_line(f"{kata.contract.title}, hint {number} of {len(kata.hints)}", "bold")
     _out.print()
     print_markdown(kata.hints[number - 1])
     _out.print()
     if number < len(kata.hints):
-        _line(f"One step further: {program()} hint {kata.short_name}")
+        print_line(f"One step further: {program()} hint {kata.short_name}")
     else:
-        _line(f"That was the last hint. The way out: {program()} solution {kata.short_name}")
+        print_line(f"That was the last hint. The way out: {program()} solution {kata.short_name}")
 
 
 def print_ask_again(kata: Kata, record: Record) -> None:
     """Instead of the solution, when it is asked for the first time before a pass."""
-    _line(f"{kata.short_name} has not passed yet.")
+    print_line(f"{kata.short_name} has not passed yet.")
     if record.hints < len(kata.hints):
-        _line(f"A step on instead of the way out: {program()} hint {kata.short_name}")
-    _line("To see the solution all the same, ask once more:")
-    _line(f"  {program()} solution {kata.short_name}")
+        print_line(f"A step on instead of the way out: {program()} hint {kata.short_name}")
+    print_line("To see the solution all the same, ask once more:")
+    print_line(f"  {program()} solution {kata.short_name}")
 
 
 def print_solution(kata: Kata, diff: str) -> None:
@@ -467,19 +409,19 @@ def print_solution(kata: Kata, diff: str) -> None:
     print_markdown((kata.solutions / "README.md").read_text("utf-8"))
     _out.print()
     if not diff:
-        _line("Your code is the reference, word for word.")
+        print_line("Your code is the reference, word for word.")
         return
-    _line("Your code (-) beside the reference (+)", "bold")
+    print_line("Your code (-) beside the reference (+)", "bold")
     _out.print()
     styles = {"-": "red", "+": "green", "@": "cyan", "d": "bold"}
     for line in diff.splitlines():
-        text = Text(_plain(line.expandtabs(4)), styles.get(line[:1], ""))
+        text = Text(plain(line.expandtabs(4)), styles.get(line[:1], ""))
         _out.print(text, soft_wrap=True)
 
 
 def print_reset(kata: Kata, patch: pathlib.PurePath | None) -> None:
     """What became of the learner's version."""
-    _line(reset_words(kata, patch))
+    print_line(reset_words(kata, patch))
 
 
 def reset_words(kata: Kata, patch: pathlib.PurePath | None) -> str:
@@ -503,105 +445,33 @@ def print_markdown(text: str) -> None:
 def print_paths(paths: Iterable[pathlib.Path]) -> None:
     """What was written, one path a line, for the eye and for other programs."""
     for path in paths:
-        _out.print(_plain(str(path)), soft_wrap=True)
+        _out.print(plain(str(path)), soft_wrap=True)
 
 
 def print_text(text: str) -> None:
     """A result as it stands."""
-    _out.print(Text(_plain(text.rstrip("\n"))), soft_wrap=True)
+    _out.print(Text(plain(text.rstrip("\n"))), soft_wrap=True)
 
 
 def print_checks(checks: Sequence[health.Check]) -> None:
     """What `doctor` has found; under each problem the step that mends it."""
     signs = {
-        health.State.GOOD: (_YES, "green"),
-        health.State.NOTE: (_NOTE, "yellow"),
-        health.State.BAD: (_NO, "red"),
+        health.State.GOOD: (YES, "green"),
+        health.State.NOTE: (NOTE, "yellow"),
+        health.State.BAD: (NO, "red"),
     }
-    indent = " " * (len(_NO) + 1)
+    indent = " " * (len(NO) + 1)
     for check in checks:
         sign, style = signs[check.state]
-        text = _wrapped(_plain(f"{indent}{check.name}: {check.found}"), _out)
+        text = _wrapped(plain(f"{indent}{check.name}: {check.found}"), _out)
         _out.print(Text(sign, style), Text(text[len(sign) :]), sep="", soft_wrap=True)
         if check.mend:
-            mend = _wrapped(_plain(f"{indent}mend it: {check.mend}"), _out)
+            mend = _wrapped(plain(f"{indent}mend it: {check.mend}"), _out)
             _out.print(Text(mend), soft_wrap=True)
-
-
-def print_matrix(kata: Kata, seeds: Sequence[int], cells: Sequence[Cell]) -> None:
-    """Answers by seeds, and each cell that broke in words."""
-    _line(kata.name, "bold")
-    answers = list(dict.fromkeys(sorted((cell.answer for cell in cells), key=_order)))
-    table = Table(box=_box)
-    table.add_column("answer")
-    table.add_column("must")
-    for number in range(len(seeds)):
-        table.add_column(f"seed {number + 1}", justify="center")
-    table.add_column("seconds", justify="right")
-    for answer in answers:
-        by_seed = {cell.seed: cell for cell in cells if cell.answer == answer}
-        marks = [Text(_NO, "red") if by_seed[s].broke else Text(_YES, "green") for s in seeds]
-        times = sorted(cell.verdict.seconds for cell in by_seed.values() if cell.verdict)
-        middle = f"{times[len(times) // 2]:.1f}" if times else ""
-        must = "fail" if answer.startswith(("starter", "wrong")) else "pass"
-        table.add_row(answer, must, *marks, middle)
-    _out.print(table)
-    for cell in cells:
-        if cell.broke:
-            _line(f"{_NO} {kata.short_name}, {cell.answer}, seed {cell.seed}: {cell.broke}", "red")
-
-
-def print_mutants(by_kata: Mapping[str, Sequence[Tried]]) -> None:
-    """How many of each kata's mutants were noticed, then each that was not."""
-    table = Table(box=_box)
-    table.add_column("kata")
-    for name in ("mutants", "noticed", "rate"):
-        table.add_column(name, justify="right")
-    for name, tried in by_kata.items():
-        noticed = killed(tried)
-        table.add_row(name, str(len(tried)), str(noticed), f"{noticed / len(tried):.0%}")
-    _out.print(table)
-    for name, tried in by_kata.items():
-        for one in tried:
-            if one.survived:
-                _line(f"{_NO} {name}: not noticed: {one.mutant}", "red")
-            elif one.trouble:
-                _line(f"{_NO} {name}: grader trouble at {one.mutant}: {_trouble(one)}", "red")
-
-
-def _trouble(one: Tried) -> str:
-    if isinstance(one.verdict, GraderError):
-        return str(one.verdict)
-    return "; ".join(str(result.finding and result.finding.observed)
-                     for result in one.verdict.behaviours
-                     if result.outcome is Outcome.TROUBLE)  # fmt: skip
-
-
-def print_flakes(kata: Kata, cells: Sequence[Cell]) -> None:
-    """How often right answers passed, and the seed of each grading that did not."""
-    broken = [cell for cell in cells if cell.broke]
-    passed = len(cells) - len(broken)
-    _line(f"{_NO if broken else _YES} {kata.name}: {passed} of {len(cells)} gradings passed",
-          "red" if broken else "green")  # fmt: skip
-    for cell in broken:
-        _line(f"  {cell.answer}, seed {cell.seed}: {cell.broke}", "red")
-
-
-def print_problems(problems: Sequence[str]) -> None:
-    for problem in problems:
-        _line(f"{_NO} {problem}", "red")
-
-
-def _order(answer: str) -> tuple[int, str]:
-    return ("starter", "reference", "also_right", "wrong").index(answer.partition("/")[0]), answer
 
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _line(text: str, style: str = "") -> None:
-    _out.print(Text(_wrapped(_plain(text), _out), style), soft_wrap=True)
 
 
 def _wrapped(text: str, console: Console) -> str:
@@ -614,7 +484,7 @@ def _wrapped(text: str, console: Console) -> str:
     )  # fmt: skip
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text without control characters, in what the terminal's encoding can show."""
     text = "".join(c if c == "\n" or c.isprintable() else ascii(c)[1:-1] for c in text)
     encoding = _out.encoding

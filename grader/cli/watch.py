@@ -13,11 +13,13 @@ from typing import NoReturn
 
 from grader import starter
 from grader.catalog import Catalog, Kata
-from grader.cli import INTERRUPTED, screen
+from grader.cli import screen
+from grader.cli.arguments import INTERRUPTED
 from grader.engines.base import Engine
 from grader.errors import GraderError
 from grader.progress import Progress
-from grader.watching import Phase, Watching, next_kata
+from grader.verdict import Outcome
+from grader.watching import Phase, Sight, Watching, next_kata
 
 #: Below this, lines do better than a full screen.
 _MIN_COLUMNS, _MIN_LINES = 60, 16
@@ -63,6 +65,45 @@ def put_starter_back(kata: Kata, catalog: Catalog) -> pathlib.Path | None:
     return patch.relative_to(catalog.root) if patch else None
 
 
+def watched(watching: Watching) -> str:
+    """What is watched, and how."""
+    kata, engine = watching.kata, watching.engine
+    words = [f"{kata.contract.title} ({kata.short_name})", kata.level_name,
+             f"{kata.contract.minutes} minutes", f"engine {engine.name}"]  # fmt: skip
+    if not engine.isolated:
+        words.append("NOT ISOLATED: the code runs with all the rights of this user")
+    return ", ".join(words)
+
+
+def status(sight: Sight) -> str:
+    """How the grading that is under way goes, or how the latest went."""
+    done = sum(row.current for row in sight.rows)
+    if sight.phase is Phase.WARMING:
+        return "making ready for the first grading"
+    if sight.phase is Phase.GRADING:
+        return f"grading: {done} of {len(sight.rows)} behaviours tried"
+    if sight.refusal is not None:
+        return screen.plain(f"refused: {sight.refusal}; nothing was run")
+    if sight.trouble is not None:
+        return screen.plain(f"the grader's trouble, not yours: {sight.trouble}")
+    words = []
+    if sight.verdict is not None and sight.at is not None:
+        verdict = sight.verdict
+        held = sum(result.passed for result in verdict.behaviours)
+        words = [f"{held} of {len(verdict.behaviours)} behaviours hold",
+                 f"{verdict.points} of {verdict.points_possible} points",
+                 f"{verdict.seconds:.1f} s, at {sight.at:%H:%M:%S}"]  # fmt: skip
+        if verdict.outcome is Outcome.TROUBLE:
+            words.append("part of it the grader's trouble, not yours: g grades again")
+    return ", ".join(words) + ("; saved since: g grades it" if sight.stale else "")
+
+
+def solved(kata: Kata) -> str:
+    """What can follow a pass."""
+    return ("Solved. n goes on. The walkthrough, and your code beside the reference: "
+            f"{screen.program()} solution {kata.short_name}")  # fmt: skip
+
+
 def _close(watching: Watching) -> None:
     too_late = threading.Timer(_END_SECONDS, os._exit, [INTERRUPTED])
     too_late.daemon = True
@@ -106,7 +147,7 @@ class _Lines:
 
     def run(self) -> None:
         self._watching.on_change = lambda: self._news.put(None)
-        screen.print_watched(self._watching)
+        _print_watched(self._watching)
         keyboard = _keyboard()
         if keyboard is not None:
             threading.Thread(target=self._listen, args=(keyboard,), daemon=True).start()
@@ -128,7 +169,7 @@ class _Lines:
                 screen.say(sight.phase)
         elif self._shown != (sight.kata.name, sight.ended):
             self._shown = sight.kata.name, sight.ended
-            screen.print_sight(sight)
+            _print_sight(sight)
         elif told != self._told and sight.stale:
             screen.say("saved; g grades it")
         self._told = told
@@ -151,7 +192,7 @@ class _Lines:
             screen.print_hint(kata, progress.next_hint(kata))
         elif key == "n":
             watching.turn_to(next_kata(kata, catalog.katas, progress))
-            screen.print_watched(watching)
+            _print_watched(watching)
         elif key == "l":
             records = [(each, progress.of(each)) for each in catalog.katas]
             screen.print_list(records, progress.suggestion(catalog.katas))
@@ -202,3 +243,22 @@ def _lines(descriptor: int) -> Iterator[str]:
         while part := os.read(descriptor, 1024):
             *lines, rest = (rest + part).split(b"\n")
             yield from (line.decode("utf-8", "replace") for line in lines)
+
+
+def _print_watched(watching: Watching) -> None:
+    screen.print_line(watched(watching), "bold")
+
+
+def _print_sight(sight: Sight) -> None:
+    """Where a watched kata is now, and the newest observation."""
+    screen.print_lines([""])
+    if sight.refusal is None and sight.trouble is None:
+        for row in sight.rows:
+            change = f" ({row.change})" if row.change else ""
+            screen.print_row(row.result, row.behaviour.sentence + change)
+        if sight.newest is not None:
+            screen.print_line(f"  {sight.newest.id}", "bold")
+            screen.print_details(sight.newest)
+    screen.print_line(status(sight), "bold green" if sight.passed else "bold")
+    if sight.passed:
+        screen.print_line(solved(sight.kata))
