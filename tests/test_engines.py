@@ -14,7 +14,7 @@ import pytest
 from grader import grading, judge, wire
 from grader.catalog import Kata, Limits
 from grader.engines import choose, docker, process
-from grader.engines.base import Engine
+from grader.engines.base import LOCK, Engine
 from grader.errors import EngineTrouble, Stopped, UsageError
 from grader.grading import KeptSlot, Task, grade, grade_all
 from grader.judge.box import Box
@@ -126,6 +126,24 @@ def test_of_a_traceback_the_end_is_told(engine: Engine, toy: Kata) -> None:
         r"exit code 1: a traceback: json\.decoder\.JSONDecodeError: .+ \(adder\.py, line 3\)",
         finding.observed,
     )
+
+
+LISTING = """
+from importlib import metadata
+names = {each.name.lower().replace("_", "-") for each in metadata.distributions()}
+raise RuntimeError(" ".join(sorted(names)))
+"""
+
+
+def test_a_box_has_the_libraries_of_the_lock_alone(isolating: Engine, toy: Kata) -> None:
+    """What else the grader's environment has changes no verdict."""
+    finding = result(grade_code(isolating, toy, LISTING), "adds").finding
+    assert finding is not None
+    seen = set(re.findall(r"[\w.-]+", finding.observed.partition("RuntimeError: ")[2]))
+    locked = set(re.findall(r"^[\w.-]+(?===)", LOCK.read_text("utf-8"), re.MULTILINE))
+    assert "pytest" in seen
+    # Whoever makes an environment brings the first three.
+    assert seen - {"pip", "setuptools", "wheel"} <= locked | {"adder.py", "line", "4"}
 
 
 TIMED = """

@@ -1,6 +1,7 @@
 """What an engine is: it provides judges and boxes, and knows nothing of katas."""
 
 import contextlib
+import pathlib
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
@@ -15,6 +16,8 @@ Fate = Literal["memory", "killed", "ended", "stillborn"]
 Progress = Callable[[str], None]
 #: Where a judge and its boxes listen, on a loopback that only they share.
 BOX_PORT = 4711
+#: The libraries that judges and boxes have.
+LOCK = pathlib.Path(__file__).with_name("runtime.lock")
 #: How systems install a package, by the program that does.
 _INSTALLERS = {
     "apt-get": "apt-get install",

@@ -10,22 +10,26 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from importlib import metadata
 
 from grader.box.sandbox import DEVICES, MASKED, SHARED_MEMORY_MB
 from grader.catalog import Limits
 from grader.engines import local
-from grader.engines.base import BOX_PORT, Progress, how_to_install
+from grader.engines.base import BOX_PORT, LOCK, Progress, how_to_install
 from grader.engines.slot import Slot
 from grader.errors import EngineTrouble
 
 _PACKAGE = pathlib.Path("/opt/kata/grader")
-#: Where the virtual environment lies in a sandbox, whose /tmp is not that of a clone in /tmp.
+#: Where the virtual environment seems to lie in a sandbox, and where all of it does.
 _ENVIRONMENT = pathlib.Path("/opt/env" if sys.prefix != sys.base_prefix else sys.prefix)
+_INSTALLED = pathlib.Path("/opt/installed")
 #: All of the package that a box gets to see.
 _BOX_PACKAGE = ("__init__.py", "errors.py", "wire.py", "kernel.py", "box")
 _JUDGE_DISK_MB = 256
@@ -232,7 +236,7 @@ def _system(disk_mb: int) -> list[str]:
         if not pathlib.Path(prefix).is_relative_to("/usr"):
             words += _bind(pathlib.Path(prefix), pathlib.Path(prefix))
     if sys.prefix != sys.base_prefix:
-        words += _bind(pathlib.Path(sys.prefix), _ENVIRONMENT)
+        words += [*_bind(pathlib.Path(sys.prefix), _INSTALLED), *_environment()]
     words += ["--proc", "/proc", "--dir", "/dev"]
     for device in DEVICES:
         words += ["--dev-bind", f"/dev/{device}", f"/dev/{device}"]
@@ -243,6 +247,25 @@ def _system(disk_mb: int) -> list[str]:
     return [*words, "--chdir", "/tmp"]
 
 
+@functools.cache
+def _environment() -> tuple[str, ...]:
+    """The virtual environment with the libraries of the lock and no others: links to them.
+
+    What else is installed here would change verdicts: some libraries use what they find.
+    """
+    site = pathlib.Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
+    names = {"__pycache__"}
+    for library in re.findall(r"^[\w.-]+(?===)", LOCK.read_text("utf-8"), re.MULTILINE):
+        with contextlib.suppress(metadata.PackageNotFoundError):  # it may be for other systems
+            record = metadata.distribution(library).read_text("RECORD") or ""
+            names |= set(re.findall(r'^"?([^/,\n"]+)', record, re.MULTILINE)) - {".."}
+    links = ["pyvenv.cfg", "bin", *(str(site / name) for name in sorted(names))]
+    words = _folders(_ENVIRONMENT / site)
+    for link in links:
+        words += ["--symlink", str(_INSTALLED / link), str(_ENVIRONMENT / link)]
+    return tuple(words)
+
+
 def _masks() -> list[str]:
     """Over what of /proc nobody in a box has business with. A zygote needs a /proc without them."""
     return [word for name in MASKED if pathlib.Path("/proc", name).exists()
@@ -250,8 +273,11 @@ def _masks() -> list[str]:
 
 
 def _bind(source: pathlib.Path, target: pathlib.Path) -> list[str]:
-    """A read-only bind. bwrap makes missing parents for root alone, so they are made here."""
-    words: list[str] = []
-    for parent in reversed(target.parents[:-1]):
-        words += ["--perms", "0755", "--dir", str(parent)]
-    return [*words, "--ro-bind", str(source), str(target)]
+    """A read-only bind."""
+    return [*_folders(target.parent), "--ro-bind", str(source), str(target)]
+
+
+def _folders(folder: pathlib.Path) -> list[str]:
+    """A folder with its parents. bwrap makes missing ones for root alone, so they are made here."""
+    paths = [*reversed(folder.parents[:-1]), folder]
+    return [word for path in paths for word in ("--perms", "0755", "--dir", str(path))]

@@ -21,7 +21,7 @@ import docker
 import docker.errors
 from packaging.requirements import Requirement
 
-from grader.engines.base import Progress
+from grader.engines.base import LOCK, Progress
 from grader.errors import EngineTrouble
 
 #: The base from a registry; KATA_BASE_IMAGE names another one with Python 3.11 or newer.
@@ -33,7 +33,6 @@ _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 #: What of the package judge and box need.
 _PARTS = ("__init__.py", "errors.py", "kernel.py", "wire.py", "verdict.py", "verdict.schema.json",
           "judge", "box", "upstreams")  # fmt: skip
-_LOCK = pathlib.Path(__file__).with_name("runtime.lock")
 #: The libraries alone, so that a change of the grader's part fetches nothing anew.
 _LIBRARIES = """\
 ARG BASE
@@ -97,7 +96,7 @@ def _bases() -> list[str]:
 
 
 def _libraries_tag(base: str) -> str:
-    digest = hashlib.sha256(f"{base}\n{_LIBRARIES}".encode() + _LOCK.read_bytes())
+    digest = hashlib.sha256(f"{base}\n{_LIBRARIES}".encode() + LOCK.read_bytes())
     return f"{_NAME}-libraries:{digest.hexdigest()[:16]}"
 
 
@@ -203,7 +202,7 @@ def _requirements_for(target: dict[str, str]) -> str:
         "extra": "",
     }
     lines = []
-    for entry in re.split(r"\n(?=\S)", _LOCK.read_text("utf-8")):
+    for entry in re.split(r"\n(?=\S)", LOCK.read_text("utf-8")):
         head, *hashes = entry.replace("\\\n", "").split("--hash=")
         if not head.strip() or head.startswith("#"):
             continue
