@@ -13,7 +13,7 @@ from grader import __version__
 from grader.catalog import Behaviour, Kata
 from grader.engines.base import Box, Engine, Slot
 from grader.errors import EngineTrouble, GraderError, Stopped
-from grader.judge.job import Job
+from grader.job import Job
 from grader.submission import IGNORED_FOLDERS, Submission, hash_files, is_left_behind
 from grader.verdict import BehaviourResult, Cause, Finding, Outcome, Usage, Verdict
 
@@ -116,7 +116,7 @@ def grade(
         slot.tell(job_for(task, box).as_message())
         watch = _Watch(kata, box)
         reports = []
-        for report in _reports(slot, watch, started, stop):
+        for report in _reports(slot, watch, stop):
             reports.append(report)
             if on_result:
                 for behaviour in task.behaviours:
@@ -342,12 +342,10 @@ def _known(reduce: Callable[[list[Any]], Any], values: Iterable[Any]) -> Any:
     return reduce(known) if known else None
 
 
-def _reports(
-    slot: Slot, watch: _Watch, started: float, stop: threading.Event | None
-) -> Iterator[dict[str, Any]]:
+def _reports(slot: Slot, watch: _Watch, stop: threading.Event | None) -> Iterator[dict[str, Any]]:
     """The judge's messages until it is done, with a look at the box in between."""
     patience = _SAMPLE_SECONDS if stop is None else _STOP_SECONDS
-    give_up = started + watch.wall_seconds + _BACKSTOP_SECONDS
+    give_up = time.monotonic() + watch.wall_seconds + _BACKSTOP_SECONDS
     lost_at = None
     begun = stopping = False
     while True:

@@ -6,7 +6,6 @@ The functions of namespaces and mounts raise `OSError`; they exist on Linux alon
 
 import contextlib
 import ctypes
-import fcntl
 import os
 import pathlib
 import socket
@@ -146,6 +145,8 @@ def join_network(user: int, network: int) -> None:
 
 def new_network() -> None:
     """A network namespace of this process's own, where there is a loopback and nothing else."""
+    import fcntl  # Windows has none, and imports this module, too
+
     new_namespaces(_NEW_NETWORK)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", _IFF_UP))

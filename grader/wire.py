@@ -195,6 +195,8 @@ def _index(index: Any) -> Any:
 
     if isinstance(index, pandas.RangeIndex) and index.start == 0 and index.step == 1:
         return None
+    if isinstance(index, pandas.MultiIndex):
+        raise WireError("an index of several levels cannot cross; reset_index() first")
     return _column(index.to_series())
 
 

@@ -31,8 +31,8 @@ from grader.box import seccomp, tasks
 from grader.errors import WireError
 
 _GREETING_SECONDS = 5.0
-#: From the first byte of a caller's token to its last.
-_REQUEST_SECONDS = 0.25
+#: From the first byte of a caller's token to its last: the judge sends them at once.
+_REQUEST_SECONDS = 0.05
 _BIND_SECONDS = 5.0
 #: A submission that takes longer is compiled where it is imported, in that behaviour's time.
 _COMPILE_SECONDS = 2.0
@@ -41,6 +41,8 @@ _KINDS = ("call", "run", "serve")
 _NEVER_BEGAN = {"code": -signal.SIGKILL, "reason": None, "cpu": 0.0, "stdout": b"", "stderr": b""}
 _WAIT_FOR_JUDGE_SECONDS = 60.0
 _THREAD_STACK_BYTES = 2 * 1024 * 1024
+#: What a list of files may come to, and how many they may be.
+_LIST_BYTES, _LIST_FILES = 1024 * 1024, 10_000
 
 
 @dataclasses.dataclass
@@ -105,7 +107,10 @@ class Supervisor:
             return None
         self._token_hash = hashlib.sha256(token.encode()).digest()
         control.settimeout(None)
-        wakeup, wakeup_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._listener.settimeout(0)
+        wakeup, wakeup_writer = os.pipe()
+        os.set_blocking(wakeup, False)
+        os.set_blocking(wakeup_writer, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         # Python handles this one, so that it would reach even the first process of a namespace.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -114,7 +119,9 @@ class Supervisor:
         self._selector.register(self._listener, selectors.EVENT_READ)
         self._selector.register(wakeup, selectors.EVENT_READ)
         while True:
-            for key, _ in self._selector.select():
+            ready = (key for key, _ in self._selector.select())
+            # The judge's word first; after it, and after each caller, what is ready may differ.
+            for key in sorted(ready, key=lambda key: key.fileobj is not control):
                 if key.fileobj is control:
                     try:
                         request = wire.receive(control)
@@ -122,6 +129,7 @@ class Supervisor:
                     except (EOFError, OSError):
                         self._sweep()
                         return None
+                    break
                 elif key.fileobj is self._listener:
                     # Read from when there is something: silent callers hold up nobody.
                     with contextlib.suppress(OSError):  # gone again, or cleared by a reset
@@ -134,6 +142,7 @@ class Supervisor:
                         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                         signal.signal(signal.SIGINT, signal.default_int_handler)
                         return task
+                    break
                 elif key.fd == wakeup:
                     with contextlib.suppress(BlockingIOError):
                         os.read(wakeup, 4096)
@@ -206,11 +215,9 @@ class Supervisor:
 
     def _hang_up_on_callers(self) -> None:
         """Whoever has connected and said nothing yet belongs to a behaviour that is over."""
-        self._listener.settimeout(0)
         with contextlib.suppress(OSError):
             while True:
                 self._listener.accept()[0].close()
-        self._listener.settimeout(_WAIT_FOR_JUDGE_SECONDS)
         for key in list(self._selector.get_map().values()):
             if key.data is self._listener:
                 self._selector.unregister(key.fileobj)
@@ -222,27 +229,24 @@ class Supervisor:
             _write(self._scratch, name, content)
 
     def _do_read(self, name: str) -> bytes | None:
-        """A file of the scratch folder; None where there is no regular file."""
-        try:
-            # Learner code may have put a FIFO or a device there: never wait for it.
+        """A file of the scratch folder; None where there is no regular file that can be read."""
+        # Learner code may have put a FIFO or a device there: never wait for it.
+        with contextlib.suppress(OSError):
             descriptor = os.open(self._scratch / name, os.O_RDONLY | os.O_NONBLOCK)
-        except OSError:
-            return None
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                return None
-            with open(descriptor, "rb", closefd=False) as stream:
-                return stream.read(wire.MAX_MESSAGE // 2)
-        finally:
-            os.close(descriptor)
+            with open(descriptor, "rb") as stream:
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    return stream.read(wire.MAX_MESSAGE // 2)
+        return None
 
     def _do_list(self, folder: str) -> list[str]:
         found: list[str] = []
+        size = 0
         for parent, _, names in os.walk(self._scratch / folder):
             for name in names:
                 path = os.path.relpath(os.path.join(parent, name), self._scratch)
                 found.append(path.encode("utf-8", "backslashreplace").decode())
-                if len(found) >= 10_000:
+                size += len(found[-1])
+                if len(found) >= _LIST_FILES or size >= _LIST_BYTES:
                     return sorted(found)
         return sorted(found)
 
@@ -287,8 +291,8 @@ class Supervisor:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError):
             wire.send(connection, {"begun": request["number"]})
-        stdout, stdout_writer = os.pipe2(os.O_CLOEXEC)
-        stderr, stderr_writer = os.pipe2(os.O_CLOEXEC)
+        stdout, stdout_writer = os.pipe()
+        stderr, stderr_writer = os.pipe()
         pid = self._fork()
         if pid == 0:
             return self._become(request, connection, stdout_writer, stderr_writer)

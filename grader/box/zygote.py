@@ -32,6 +32,7 @@ class _Lane:
     def __init__(self, pid: int, says: int) -> None:
         self.pid = pid
         self._says = says
+        self._ready = False
         self._ooms = kernel.oom_kills()
         self.status: int | None = None
         self.usage: tuple[float, float, int] = (0.0, 0.0, 0)
@@ -54,7 +55,10 @@ class _Lane:
             return None
         if kernel.oom_kills() > self._ooms:
             return "memory"
-        if not select.select([self._says], [], [], 0)[0] or os.read(self._says, 1) != _READY:
+        # The byte can be read only once, and this is asked again for each behaviour.
+        if not self._ready and select.select([self._says], [], [], 0)[0]:
+            self._ready = os.read(self._says, 1) == _READY
+        if not self._ready:
             return "stillborn"
         return "killed" if os.WIFSIGNALED(self.status) else "ended"
 

@@ -32,7 +32,7 @@ _NAME = "ai-engineer-katas"
 _PACKAGE = pathlib.Path(__file__).resolve().parents[1]
 #: What of the package judge and box need.
 _PARTS = ("__init__.py", "errors.py", "kernel.py", "wire.py", "verdict.py", "verdict.schema.json",
-          "judge", "box", "upstreams")  # fmt: skip
+          "job.py", "judge", "box", "upstreams")  # fmt: skip
 #: The libraries alone, so that a change of the grader's part fetches nothing anew.
 _LIBRARIES = """\
 ARG BASE

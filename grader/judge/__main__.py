@@ -25,8 +25,8 @@ from _pytest.config import default_plugins
 
 from grader import wire
 from grader.box import tasks
+from grader.job import Job
 from grader.judge.findings import BoxLost
-from grader.judge.job import Job
 from grader.judge.plugin import Grading
 
 #: A grading has ended by itself before this many seconds beyond its wall limit.
@@ -76,6 +76,10 @@ class _Lane:
                 for descriptor in (self.reports, *foreign):
                     os.close(descriptor)
                 os._exit(_grade(job, number, hidden, reports))
+            except BaseException as error:
+                told = f"the judge broke ({type(error).__name__}: {error})"[:500]
+                wire.write_to(reports, {"trouble": told})
+                os._exit(_TOLD)
             finally:
                 os._exit(70)
         os.close(reports)

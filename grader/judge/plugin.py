@@ -12,9 +12,9 @@ import numpy
 import pytest
 
 from grader import upstreams
+from grader.job import Job
 from grader.judge.box import Box, from_zygote
 from grader.judge.findings import BoxLost, Raised, Unmet, clean
-from grader.judge.job import Job
 from grader.judge.submission import Submission
 from grader.judge.timeline import Timeline
 from grader.verdict import Cause, Finding, Outcome

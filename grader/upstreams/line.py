@@ -17,6 +17,7 @@ from grader.upstreams.script import Call, Drip
 
 MAX_HEAD = 64 * 1024
 MAX_BODY = 8 * 1024 * 1024
+MAX_HEADERS = MAX_FIELDS = 100
 
 
 class HungUp(Exception):
@@ -126,6 +127,7 @@ class Line:
         words = first.split()
         try:
             target = urlsplit(words[1])
+            query = dict(parse_qsl(target.query, keep_blank_values=True, max_num_fields=MAX_FIELDS))
         except (IndexError, ValueError):
             raise Refused(400, "this is not an HTTP request") from None
         headers: dict[str, str] = {}
@@ -140,7 +142,7 @@ class Line:
         return Call(
             method=words[0].upper(),
             path=unquote(target.path),
-            query=dict(parse_qsl(target.query, keep_blank_values=True)),
+            query=query,
             headers=headers,
             body=self._read_body(headers),
         )
@@ -153,6 +155,8 @@ class Line:
             size += len(line)
             if size > MAX_HEAD or not line.endswith(b"\n"):
                 break
+            if len(lines) > MAX_HEADERS:
+                raise Refused(431, f"there are more than {MAX_HEADERS} headers")
             if not line.strip():
                 return lines or [""]
             lines.append(line.decode("latin-1").rstrip("\r\n"))

@@ -11,6 +11,8 @@ from typing import Any
 # Learner code can send what it likes; the judge's memory must not depend on it.
 MAX_CALLS = 20_000
 MAX_RECORDED_BYTES = 64 * 1024 * 1024
+#: What Python takes for a text and its place in a dictionary, beside its letters.
+_TEXT_BYTES = 150
 
 
 @dataclass(eq=False)
@@ -213,7 +215,7 @@ class Scripted:
     def _record(self, call: Call) -> Step:
         """Records the call and chooses its step, in one go: their orders never differ."""
         with self._changed:
-            self._recorded_bytes += len(call.body)
+            self._recorded_bytes += _size(call)
             if len(self._calls) >= MAX_CALLS or self._recorded_bytes > MAX_RECORDED_BYTES:
                 return Status(503, body="the fake's record is full")
             call.at = time.monotonic()
@@ -239,3 +241,11 @@ class Scripted:
             else:
                 call.done_at = time.monotonic()
             self._changed.notify_all()
+
+
+def _size(call: Call) -> int:
+    """About how many bytes the record of a call takes."""
+    words = [call.path]
+    for texts in (call.headers, call.query):
+        words += [*texts, *texts.values()]
+    return len(call.body) + sum(_TEXT_BYTES + len(word) for word in words)
