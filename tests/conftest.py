@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from selenium import webdriver
 
@@ -17,11 +18,18 @@ from grader.engines.bubblewrap import BubblewrapEngine
 from grader.engines.docker import DockerEngine
 from grader.errors import EngineTrouble
 from grader.upstreams import FakeLLM, FakeVendor
+from tests.gradings import end_slots
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TOY = ROOT / "tests" / "toy"
 ISOLATING = ("docker", "bubblewrap")
 _ready: dict[str, Engine | str] = {}
+# The same examples in every run, however slow the machine.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, derandomize=True, database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)  # fmt: skip
+hypothesis.settings.load_profile("suite")
 
 
 def engine_or_skip(name: str) -> Engine:
@@ -81,6 +89,12 @@ def llm() -> Iterator[FakeLLM]:
 def vendor() -> Iterator[FakeVendor]:
     with FakeVendor() as server:
         yield server
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_slot_outlives_its_module() -> Iterator[None]:
+    yield
+    end_slots()
 
 
 @pytest.fixture(scope="session")

@@ -16,18 +16,43 @@ RIGHT = (
 ).read_text()
 
 
-def grade_files(engine: Engine, kata: Kata, files: dict[str, str], seed: int = 7) -> Verdict:
-    """The verdict on files given as text."""
+#: Kept from test to test, by engine and whether it is warm: a start costs more than a grading.
+_slots: dict[tuple[str, bool], grading.KeptSlot] = {}
+
+
+def grade_files(
+    engine: Engine, kata: Kata, files: dict[str, str], seed: int = 7, *,
+    only: frozenset[str] | None = None,
+) -> Verdict:  # fmt: skip
+    """The verdict on files given as text, of all behaviours or only some (ids)."""
     submission = Submission({name: text.encode() for name, text in files.items()})
-    [(_, verdict)] = grading.grade_all(engine, [grading.Task(kata, submission, seed)], jobs=1)
+    key = engine.name, getattr(engine, "warm", False)
+    slot = _slots.setdefault(key, grading.KeptSlot(engine))
+    return slot.grade(grading.Task(kata, submission, seed, only=only))
+
+
+def grade_code(
+    engine: Engine, kata: Kata, code: str, seed: int = 7, *, only: frozenset[str] | None = None
+) -> Verdict:
+    """The verdict on adder.py with this text."""
+    return grade_files(engine, kata, {"adder.py": code}, seed, only=only)
+
+
+def grade_anew(
+    engine: Engine, kata: Kata, code: str, *, only: frozenset[str] | None = None
+) -> Verdict:
+    """The same, on a slot that is begun and ended for it."""
+    task = grading.Task(kata, Submission({"adder.py": code.encode()}), 7, only=only)
+    [(_, verdict)] = grading.grade_all(engine, [task], jobs=1)
     if isinstance(verdict, GraderError):
         raise verdict
     return verdict
 
 
-def grade_code(engine: Engine, kata: Kata, code: str, seed: int = 7) -> Verdict:
-    """The verdict on adder.py with this text."""
-    return grade_files(engine, kata, {"adder.py": code}, seed)
+def end_slots() -> None:
+    """Takes down what `grade_files` has kept."""
+    while _slots:
+        _slots.popitem()[1].end()
 
 
 def with_limits(kata: Kata, **limits: int) -> Kata:

@@ -381,7 +381,8 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(
     command = [*KATA, "cohort", "grade", "--cohort", str(cohort.folder), *PROCESS, "-j", "2"]
     for want in (1, 3):
         process = subprocess.Popen(
-            command, cwd=cohort.catalog.root, env={**os.environ, "PATH": PATH},
+            command, cwd=cohort.catalog.root,
+            env={**os.environ, "PATH": PATH, "TMPDIR": str(tmp_path)},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         assert eventually(lambda n=want: len(store.graded()) >= n, 120)
@@ -416,7 +417,8 @@ def dask(*arguments: str, cwd: pathlib.Path) -> Iterator[subprocess.Popen[bytes]
     process = subprocess.Popen(
         [sys.executable, "-m", "dask", *arguments], cwd=cwd, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(pathlib.Path(grade.__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(pathlib.Path(grade.__file__).parents[2]),
+             "TMPDIR": str(cwd.parent)},
     )  # fmt: skip
     try:
         yield process

@@ -101,14 +101,14 @@ def test_hints_of_who_shares_them(toy: Kata, ours: Cohort, store: Store) -> None
 def test_what_most_fail_at(toy: Kata, ours: Cohort, store: Store) -> None:
     told = f"{HOSTILE} by Ada Lovelace of ada17, ada@example.org, not bob18"
     marked.graded(store, toy, "ada17", "one", {"adds": told, "keeps-a-total": "0"})
-    marked.graded(store, toy, "bob18", "two", {"adds": "[1m"})
+    marked.graded(store, toy, "bob18", "two", {"adds": "\x1b[1m"})
     marked.graded(store, toy, "cyd19", "three")
     report = make(ours, store)
     assert [(each.id, each.failing, each.graded) for each in report.hard] == [
         ("adds", 2, 3), ("keeps-a-total", 1, 3)]  # fmt: skip
     said = words(report.page())
     assert f"{HOSTILE} by [name] of [name], [name], not [name]" in said
-    assert r"\x1b[1m" in said or "[1m" in said
+    assert r"\x1b[1m" in said
     for secret in ("Lovelace", "ada@", "HYPERLINK"):
         assert secret not in report.page()
     assert "<script>alert" not in report.page()
@@ -285,6 +285,8 @@ def test_the_first_paint_of_500_learners(
 ) -> None:
     load(browser, page, 1400)
     assert len(browser.find_elements(By.CSS_SELECTOR, "#heat-table tbody tr")) == 500
+    asked = "return performance.getEntriesByName('first-contentful-paint').length"
+    WebDriverWait(browser, 60).until(lambda _: browser.execute_script(asked))
     paints = dict(
         browser.execute_script(
             "return performance.getEntriesByType('paint').map(each => [each.name, each.startTime])"

@@ -100,7 +100,7 @@ def test_hostile_pages_are_read_in_linear_time(middle: str) -> None:
     for page in ("a" + middle * 100_000 + "!", "a{" + middle * 100_000 + "} 1 # x"):
         with suppress(ScrapeError):
             Samples(page)
-    assert time.monotonic() - start < 2  # 100,000 squared would take minutes
+    assert time.monotonic() - start < 20  # 100,000 squared would take minutes
 
 
 def test_a_page_by_the_real_client_library() -> None:

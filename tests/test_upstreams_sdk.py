@@ -42,7 +42,7 @@ def test_timeout_is_per_attempt(llm: FakeLLM) -> None:
         ask(llm, timeout=0.1)
     assert len(llm.calls) == 3
     assert llm.wait_until(lambda calls: all(c.hung_up_at for c in calls))
-    assert 0.05 < (llm.calls[0].hung_up_at or 0) - llm.calls[0].at < 1
+    assert 0.05 < (llm.calls[0].hung_up_at or 0) - llm.calls[0].at < 5
 
 
 def test_short_retry_after_is_honoured(llm: FakeLLM) -> None:
@@ -52,7 +52,7 @@ def test_short_retry_after_is_honoured(llm: FakeLLM) -> None:
     assert ask(llm).choices[0].message.content
     first, second, third = llm.calls
     assert second.at - first.at >= 0.3
-    assert 0.05 <= third.at - second.at < 2
+    assert 0.05 <= third.at - second.at < 5
     assert second.headers["x-stainless-retry-count"] == "1"
 
 

@@ -12,7 +12,6 @@ import select
 import signal
 import struct
 import subprocess
-import sys
 import termios
 import threading
 import time
@@ -29,11 +28,11 @@ from grader.engines.base import Engine
 from grader.progress import Progress, State
 from grader.verdict import Outcome
 from grader.watching import Change, Phase, Sight, Watching, next_kata
+from tests.commands import KATA, needs_git, under_git
 from tests.conftest import engine_or_skip
 from tests.gradings import RIGHT
 from tests.machine import eventually, offspring
 
-KATA = [sys.executable, "-c", "import grader.cli; grader.cli.main()"]
 WRONG = RIGHT.replace("return a + b", "return a - b")
 BROKEN = "def add(a, b:\n"
 HANGS = "import time; time.sleep(1000)"
@@ -332,12 +331,10 @@ def test_the_keys_lead_to_pages_and_back(bubblewrap: Engine, toy: Kata) -> None:
     in_full_screen(bubblewrap, toy, (80, 24), session)
 
 
+@needs_git
 def test_reset_asks_first_and_keeps_a_patch(bubblewrap: Engine, toy: Kata) -> None:
-    root = toy.folder.parents[2]
     starter = (toy.folder / "adder.py").read_text()
-    git = ["git", "-C", str(root), "-c", "user.name=a", "-c", "user.email=a@b"]
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "starter"]):
-        subprocess.run([*git, *words], check=True)
+    under_git(toy)
     save(toy, RIGHT)
 
     async def session(app: FullScreen, pilot: Pilot[None]) -> None:

@@ -56,6 +56,12 @@ def test_frames_come_back() -> None:
     assert back["column"].tolist() == [1, 2]
 
 
+def test_an_index_of_several_levels_does_not_cross() -> None:
+    frame = pandas.DataFrame({"a": [1, 1], "b": [2, 3], "c": [4, 5]}).groupby(["a", "b"]).sum()
+    with pytest.raises(WireError, match="reset_index"):
+        wire.encode(frame)
+
+
 class Liar(str):
     def __eq__(self, other: object) -> bool:
         return True
