@@ -215,6 +215,7 @@ def test_headers_count_towards_the_record(
     vendor: FakeVendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("grader.upstreams.script.MAX_RECORDED_BYTES", 20_000)
+    vendor.script(Json("body"))
     statuses = [httpx.get(vendor.url, headers={"x-much": "x" * 9_000}).status_code
                 for _ in range(3)]  # fmt: skip
     assert statuses == [200, 503, 503]
