@@ -134,6 +134,8 @@ class _Contract(_Model):
     minutes: _Positive
     concepts: Annotated[list[_Text], pydantic.Field(min_length=1)]
     editable: Annotated[list[_Text], pydantic.Field(min_length=1)]
+    #: What lies beside those in the box as it is: data, say.
+    fixed: list[_Text] = []
     starter: str
     preload: list[_Text] = []
     #: How many boxes may try behaviours at once; each still has a clean one to itself.
@@ -188,6 +190,9 @@ class Kata:
 
     def is_editable(self, path: str) -> bool:
         return any(_matches(pattern, path) for pattern in self.contract.editable)
+
+    def is_fixed(self, path: str) -> bool:
+        return any(_matches(pattern, path) for pattern in self.contract.fixed)
 
     @property
     def readme(self) -> str:

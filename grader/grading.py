@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import dataclasses
+import pathlib
 import secrets
 import threading
 import time
@@ -60,16 +61,24 @@ def kata_hash(kata: Kata) -> str:
 
 
 def fixed_files(kata: Kata) -> dict[str, bytes]:
-    """The kata's own files that lie beside a submission in the box: data, but no tests or texts."""
-    files = {}
+    """The kata's own files that lie beside a submission in the box."""
+    return {name: path.read_bytes() for name, path in _others(kata) if kata.is_fixed(name)}
+
+
+def left_out(kata: Kata) -> list[str]:
+    """What lies beside the kata's own files, and no grading takes along."""
+    return [name for name, _ in _others(kata) if not kata.is_fixed(name)]
+
+
+def _others(kata: Kata) -> Iterator[tuple[str, pathlib.Path]]:
+    """Files in the kata's folder that are not to be edited, but for tests, texts and contract."""
     for path in sorted(kata.folder.rglob("*")):
         inside = path.relative_to(kata.folder)
         name = inside.as_posix()
-        left_out = IGNORED_FOLDERS.intersection(inside.parts) or is_left_behind(path.name)
+        hidden = IGNORED_FOLDERS.intersection(inside.parts) or is_left_behind(path.name)
         aside = name in ("kata.toml", "README.md") or name.startswith("tests/")
-        if path.is_file() and not left_out and not aside and not kata.is_editable(name):
-            files[name] = path.read_bytes()
-    return files
+        if path.is_file() and not hidden and not aside and not kata.is_editable(name):
+            yield name, path
 
 
 def job_for(task: Task, box: Box) -> Job:

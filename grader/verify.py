@@ -11,7 +11,7 @@ from grader import scaffold
 from grader.catalog import REFERENCE, STARTER, Kata
 from grader.engines.base import Engine
 from grader.errors import GraderError
-from grader.grading import Task, grade_all, new_seed
+from grader.grading import Task, grade_all, left_out, new_seed
 from grader.submission import collect
 from grader.verdict import Outcome, Verdict
 
@@ -67,6 +67,11 @@ def check_words(kata: Kata) -> list[str]:
                 )
     if len(kata.hints) != _HINTS:
         problems.append(f"{where}: has {len(kata.hints)} hints; write {_HINTS}")
+    if stray := left_out(kata):
+        problems.append(
+            f"{kata.folder / 'kata.toml'}: {', '.join(stray)}: neither editable nor fixed, so no "
+            "box would have it; name it as one of the two"
+        )
     if kata.contract.starter != starter.hash:
         problems.append(
             f"{kata.folder / 'kata.toml'}: starter: the editable files have changed; "

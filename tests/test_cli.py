@@ -212,3 +212,15 @@ def test_two_at_once_do_not_disturb_each_other(toy: Kata) -> None:
     outputs = [process.communicate()[0] for process in running]
     assert [process.returncode for process in running] == [0, 0]
     assert [json.loads(output)["outcome"] for output in outputs] == ["passed", "passed"]
+
+
+def test_a_helper_that_no_instructor_would_have_is_named(toy: Kata) -> None:
+    contract = toy.folder / "kata.toml"
+    text = contract.read_text()
+    editable = next(line for line in text.splitlines() if line.startswith("editable"))
+    contract.write_text(text.replace(editable, 'editable = ["adder.py"]'))
+    solve(toy)
+    (toy.folder / "helper.py").write_text("")
+    done = kata(toy.folder, "grade", *PLAIN)
+    assert done.returncode == 0, done
+    assert "helper.py" in done.stderr

@@ -1,5 +1,6 @@
 """What is refused, and that a submission means the same on every machine."""
 
+import dataclasses
 import os
 import pathlib
 import re
@@ -10,7 +11,7 @@ import pytest
 
 from grader.catalog import Kata
 from grader.errors import RefusedSubmission, UsageError
-from grader.grading import fixed_files
+from grader.grading import fixed_files, left_out
 from grader.submission import MAX_BYTES, MAX_FILES, collect, hash_files, is_changed
 
 
@@ -80,6 +81,17 @@ def test_what_editors_leave_behind(toy: Kata) -> None:
     for name in (".adder.py.swp", "adder.py~", "#adder.py#", "4913", "more/a.py___jb_tmp___"):
         (toy.folder / name).write_text("")
     assert (collect(toy, toy.folder).hash, fixed_files(toy)) == before
+
+
+def test_a_module_that_is_not_editable_stays_at_home(toy: Kata) -> None:
+    """It would be there in no grading of an instructor's."""
+    contract = toy.contract.model_copy(update={"editable": ["adder.py"], "fixed": ["*.csv"]})
+    narrow = dataclasses.replace(toy, contract=contract)
+    for name in ("helper.py", "prices.csv", "notes.txt"):
+        (toy.folder / name).write_text("")
+    assert set(collect(narrow, toy.folder).files) == {"adder.py"}
+    assert set(fixed_files(narrow)) == {"prices.csv"}
+    assert left_out(narrow) == ["helper.py", "notes.txt"]
 
 
 def test_a_link_loop(toy: Kata) -> None:

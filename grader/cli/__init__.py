@@ -123,6 +123,10 @@ def grade(
         try:
             submission = collect(kata, submissions[kata.name])
             tasks.append(Task(kata, submission, grading.new_seed() if seed is None else seed))
+            stray = [name for name in grading.left_out(kata) if name.endswith(".py")]
+            if folder is None and stray:
+                screen.say(f"{kata.short_name}: left out, for kata.toml does not count it among "
+                           f"the editable files: {', '.join(stray[:5])}")  # fmt: skip
         except RefusedSubmission as error:
             keep(kata, grading.refused(kata, engine, str(error)))
     total = sum(len(task.kata.behaviours) for task in tasks)
