@@ -129,7 +129,8 @@ def _print_matrix(kata: Kata, seeds: Sequence[int], cells: Sequence[Cell]) -> No
         must = "fail" if answer.startswith(("starter", "wrong")) else "pass"
         rows.append([answer, must, *(_BROKE if by_seed[seed].broke else _HELD for seed in seeds),
                      f"{times[len(times) // 2]:.1f}" if times else ""])  # fmt: skip
-    numbers = [f"seed {number + 1}" for number in range(len(seeds))]
+    # Narrow, so that five fit beside the longest names.
+    numbers = ["seed 1", *(str(number) for number in range(2, len(seeds) + 1))]
     screen.print_table(["answer", "must", *numbers, "seconds"], rows, words=["must"])
     for cell in cells:
         if cell.broke:
