@@ -34,6 +34,16 @@ def test_a_pass(toy: Kata) -> None:
     assert "Every kata of the path has passed." in done.stdout
 
 
+def test_on_a_machine_of_many_processors(toy: Kata) -> None:
+    """What nobody has asked for is no wrong usage."""
+    many = f"import os; os.cpu_count = lambda: 128; {KATA[2]}"
+    done = subprocess.run(
+        [*KATA[:2], many, "grade", *PLAIN], cwd=toy.folder, capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 1, done.stderr
+    assert "0 of 3 behaviours hold" in done.stdout
+
+
 def test_from_elsewhere(toy: Kata) -> None:
     reference = str(toy.solutions / "reference")
     assert kata(toy.folder, "grade", "adder", "--from", reference, *PLAIN).returncode == 0
