@@ -156,6 +156,9 @@ class Watching:
             _ = kata.hidden_tests
         with self._news:
             self._sight = Sight(kata, _rows(kata))
+            # What the kata before still had to be graded is no longer asked for.
+            self._saved, self._wanted = None, False
+            self._stop.set()
             self._leave.set()
             self._leave = leave = threading.Event()
         self.grade()

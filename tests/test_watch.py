@@ -9,6 +9,7 @@ import pathlib
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -22,12 +23,17 @@ import pytest
 import watchfiles
 from textual.pilot import Pilot
 
+import grader.watching
 from grader.catalog import Catalog, Kata
 from grader.cli.fullscreen import FullScreen
 from grader.cli.watch import KEYS
 from grader.engines.base import Engine
+from grader.engines.process import ProcessEngine
+from grader.errors import Stopped
+from grader.grading import KeptSlot, Task
 from grader.progress import Progress, State
-from grader.verdict import Outcome
+from grader.submission import Submission, collect
+from grader.verdict import Outcome, Verdict
 from grader.watching import Change, Phase, Sight, Watching, next_kata
 from tests.conftest import engine_or_skip
 from tests.gradings import RIGHT
@@ -227,6 +233,44 @@ def test_turning_to_another_kata(bubblewrap: Engine, toy: Kata) -> None:
         watched.turn_to(next_kata(second, catalog.katas, watched.progress))
         assert sees(watched, passed).kata is first
         assert next_kata(first, catalog.katas, watched.progress) is second
+
+
+def test_the_next_kata_is_graded_with_its_own_files(
+    toy: Kata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if something of the one before was still to be graded."""
+    for folder in (toy.folder, toy.solutions):
+        shutil.copytree(folder, folder.with_name("other"))
+    first, second = Catalog(toy.folder.parents[2]).katas
+    save(first, RIGHT)
+    save(second, WRONG)
+    graded, may_end = [], threading.Event()
+
+    def grade(_: object, task: Task, on_result: object, *, stop: threading.Event) -> Verdict:
+        graded.append((task.kata.name, task.submission.files["adder.py"]))
+        stop.wait()
+        may_end.wait()
+        raise Stopped("stopped")
+
+    def read_slowly(kata: Kata, folder: pathlib.Path) -> Submission:
+        if kata is second:
+            may_end.set()
+            eventually(lambda: len(graded) > 1, 1)
+        return collect(kata, folder)
+
+    monkeypatch.setattr(KeptSlot, "grade", grade)
+    monkeypatch.setattr(grader.watching, "collect", read_slowly)
+    watched = Watching(ProcessEngine(), first, Progress(toy.folder.parents[2]))
+    try:
+        watched.start()
+        assert eventually(lambda: len(graded) == 1)
+        watched.grade()
+        watched.turn_to(second)
+        assert eventually(lambda: len(graded) > 1)
+    finally:
+        may_end.set()
+        watched.close()
+    assert graded == [(first.name, RIGHT.encode()), (second.name, WRONG.encode())]
 
 
 @pytest.mark.long
