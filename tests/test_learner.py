@@ -210,17 +210,22 @@ def test_reset_changes_nothing_without_a_patch(toy: Kata, tmp_path: pathlib.Path
     assert is_changed(toy)
 
 
-def test_reset_does_not_follow_links(toy: Kata, tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("dangling", [False, True])
+def test_reset_does_not_follow_links(toy: Kata, tmp_path: pathlib.Path, dangling: bool) -> None:
     shutil.copytree(root_of(toy), tmp_path / "copy")
     elsewhere = tmp_path / "elsewhere.py"
-    elsewhere.write_text("not the kata's\n")
+    if not dangling:
+        elsewhere.write_text("not the kata's\n")
     (toy.folder / "adder.py").unlink()
     try:
         (toy.folder / "adder.py").symlink_to(elsewhere)
     except OSError:
         pytest.skip("no links here")
     assert kata(toy.folder, "reset", "adder", "--from", str(tmp_path / "copy")).returncode == 0
-    assert elsewhere.read_text() == "not the kata's\n"
+    if dangling:
+        assert not elsewhere.exists()
+    else:
+        assert elsewhere.read_text() == "not the kata's\n"
     assert not (toy.folder / "adder.py").is_symlink()
     assert not is_changed(toy)
 
