@@ -36,7 +36,7 @@ class Record:
     #: Verdicts that say something of the learner's code: neither the grader's trouble nor what is
     #: told of an untouched starter.
     attempts: int
-    #: How many hints have been shown.
+    #: How many hints have been shown; the README may have fewer by now.
     hints: int
     #: Of the best attempt; 0 and the kata's sum before there is one.
     points: int
@@ -132,7 +132,7 @@ class Progress:
         return Record(
             state=state,
             attempts=len(attempts),
-            hints=min(self._count(kata, "hint"), len(kata.hints)),
+            hints=self._count(kata, "hint"),
             points=best.points if best else 0,
             possible=best.possible if best else sum(each.points for each in kata.behaviours),
             failing=tuple(id for id in attempts[-1].failing if id in known) if attempts else (),

@@ -107,6 +107,33 @@ def test_without_a_name_when_all_have_passed(toy: Kata) -> None:
     assert "every kata has passed; name one" in done.stderr
 
 
+def test_a_missing_readme_is_in_nobody_elses_way(toy: Kata) -> None:
+    other = toy.folder.with_name("other")
+    for folder in (toy.folder, toy.solutions):
+        shutil.copytree(folder, folder.with_name("other"))
+    kata(toy.folder, "hint", "other")
+    (other / "README.md").unlink()
+    solve(toy)
+    done = kata(toy.folder, "grade", "adder", *PLAIN)
+    assert done.returncode == 0, done.stderr
+    assert "Go on with: kata show other" in done.stdout
+    assert kata(toy.folder, "list").returncode == 0
+    for command in ("show", "hint"):
+        done = kata(toy.folder, command, "other")
+        assert (done.returncode, done.stdout) == (4, "")
+        assert f"git checkout -- {other / 'README.md'}" in " ".join(done.stderr.split())
+        assert "broke" not in done.stderr
+
+
+def test_hints_that_are_there_no_more_were_not_seen(toy: Kata) -> None:
+    for _ in range(3):
+        kata(toy.folder, "hint", "adder")
+    readme = toy.folder / "README.md"
+    text = readme.read_text()
+    readme.write_text(text[: text.rindex("<details>")])
+    assert "2 of 2 hints seen" in kata(toy.folder, "show", "adder").stdout
+
+
 def test_the_solution_before_a_pass_when_asked_twice(toy: Kata) -> None:
     done = kata(toy.folder, "solution", "adder")
     assert done.returncode == 0

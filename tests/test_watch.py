@@ -400,6 +400,20 @@ def test_reset_asks_first_and_keeps_a_patch(bubblewrap: Engine, toy: Kata) -> No
     in_full_screen(bubblewrap, toy, (80, 24), session)
 
 
+def test_a_missing_readme_is_told(bubblewrap: Engine, toy: Kata) -> None:
+    (toy.folder / "README.md").unlink()
+
+    async def session(app: FullScreen, pilot: Pilot[None]) -> None:
+        await sees_words(app, "0 of 3 behaviours hold")
+        for key in ("h", "o"):
+            await pilot.press(key)
+            await sees_words(app, "to have it back: git checkout --")
+            await pilot.press("escape")
+            await sees_words(app, "0 of 3 behaviours hold")
+
+    in_full_screen(bubblewrap, toy, (80, 24), session)
+
+
 def test_without_a_history_there_is_no_reset(bubblewrap: Engine, toy: Kata) -> None:
     save(toy, RIGHT)
 
@@ -582,6 +596,9 @@ def test_keys_in_lines(terminal: Callable[..., Terminal], toy: Kata) -> None:
     }.items():  # fmt: skip
         kata.press(f"{key}\n".encode())
         kata.sees(words)
+    (toy.folder / "README.md").unlink()
+    kata.press(b"h\n")
+    kata.sees("to have it back: git checkout --")
     kata.press(b"q\n")
     assert kata.code() == 0
     assert (toy.folder / "adder.py").read_text() == RIGHT

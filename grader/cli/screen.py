@@ -372,7 +372,8 @@ def print_readme(kata: Kata, record: Record) -> None:
     if record.attempts:
         state.append(f"{_count(record.attempts, 'attempt')}, at best {_points(record)} points")
     if record.hints:
-        state.append(f"{record.hints} of {_count(len(kata.hints), 'hint')} seen")
+        hints = len(kata.hints)
+        state.append(f"{min(record.hints, hints)} of {_count(hints, 'hint')} seen")
     print_line("; ".join(state))
 
 

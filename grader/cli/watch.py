@@ -157,8 +157,11 @@ class _Lines:
             # Where a wait cannot be interrupted, it ends soon.
             with contextlib.suppress(queue.Empty):
                 typed = self._news.get(timeout=_TICK_SECONDS)
-                if typed is not None and not self._obey(typed[:1]):
-                    return
+                try:
+                    if typed is not None and not self._obey(typed[:1]):
+                        return
+                except GraderError as error:
+                    screen.say(str(error))
 
     def _show(self) -> None:
         """What is new since the last time."""
@@ -208,10 +211,7 @@ class _Lines:
             self._sure = True
             screen.say("r again puts the starter back and keeps your version as a patch")
         elif key == "r":
-            try:
-                screen.print_reset(kata, put_starter_back(kata, catalog))
-            except GraderError as error:
-                screen.say(str(error))
+            screen.print_reset(kata, put_starter_back(kata, catalog))
         elif key == "g":
             watching.grade()
         elif key not in KEYS:
