@@ -179,6 +179,11 @@ def watch_kata(name: str | None, engine_name: str, manual: bool, plain: bool) ->
         raise UsageError(f"there are no katas in {catalog.root}")
     suggestion = Progress(catalog.root).suggestion(catalog.katas) or catalog.katas[0]
     chosen = catalog.get(name) if name else suggestion
+    if not chosen.has_hidden_tests:
+        raise UsageError(
+            f"the hidden tests of {chosen.short_name} are with your instructor, or in a full clone;"
+            f" its visible tests: {screen.program()} grade {chosen.short_name}"
+        )
     watch.run(chosen_engine(engine_name), catalog, chosen, manual=manual, plain=plain)
 
 
