@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -188,3 +189,12 @@ def test_a_small_terminal(toy: Kata) -> None:
     text = " ".join(said.decode().split())
     assert "! terminal: 60 columns, 20 lines, no colour, for NO_COLOR is set" in text
     assert r"mend it: printf '\033[8;24;80t'" in text
+
+
+@pytest.mark.timeout(60)  # with the patience that work needs it would be two minutes for each look
+def test_a_docker_that_never_answers(toy: Kata, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("DOCKER_HOST", host)
+        check = checked(health.examine(toy.folder), "engine docker")
+    assert check.found == f"no Docker engine answers at DOCKER_HOST={host}"

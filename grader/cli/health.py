@@ -38,7 +38,7 @@ _WIDTH, _HEIGHT = 80, 24
 #: What a terminal does that is asked politely; else its window is widened by hand.
 _RESIZE = rf"printf '\033[8;{_HEIGHT};{_WIDTH}t'"
 _OTHER_TMP = "mkdir -p ~/tmp && export TMPDIR=~/tmp"
-_ANSWER_SECONDS = 10
+_ANSWER_SECONDS = 5
 _NAMED = 4
 
 
