@@ -2,14 +2,20 @@
 
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
 from grader import verdict
 from grader.catalog import Kata
+from grader.cli import kata as group
+from grader.errors import EngineTrouble
+from grader.grading import KeptSlot
+from grader.verdict import Verdict
 from tests.commands import KATA, PLAIN, kata, solve
 
 
@@ -131,6 +137,20 @@ def test_a_hidden_test_that_breaks_is_the_graders_trouble(toy: Kata) -> None:
     done = kata(toy.folder, "grade", *PLAIN)
     assert done.returncode == 4
     assert "engine trouble" in done.stdout
+
+
+def test_trouble_of_the_engine_names_the_next_step(
+    toy: Kata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def grade(*_: object, **__: object) -> Verdict:
+        raise EngineTrouble("the judge did not end in time")
+
+    monkeypatch.setattr(KeptSlot, "grade", grade)
+    monkeypatch.chdir(toy.folder)
+    done = CliRunner().invoke(group, ["grade", *PLAIN])
+    assert done.exit_code == 4
+    told = "01-toy/adder: the judge did not end in time; grade again, or: "
+    assert re.search(rf"{told}\S*kata doctor", " ".join(done.stderr.split()))
 
 
 def test_outside_a_repository(tmp_path: pathlib.Path) -> None:

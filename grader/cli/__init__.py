@@ -29,7 +29,7 @@ from grader.cli.arguments import (
     kata_names,
     suggested_kata,
 )
-from grader.errors import GraderError, RefusedSubmission, UsageError
+from grader.errors import EngineTrouble, GraderError, RefusedSubmission, UsageError
 from grader.grading import Task
 from grader.progress import Progress
 from grader.submission import collect
@@ -136,7 +136,9 @@ def grade(
     done = [verdicts[kata.name] for kata in katas]
     for kata, verdict in zip(katas, done, strict=True):
         if isinstance(verdict, GraderError):
-            screen.say(f"{kata.name}: {verdict}")
+            again = f"; grade again, or: {screen.program()} doctor"
+            step = again if isinstance(verdict, EngineTrouble) else ""
+            screen.say(f"{kata.name}: {verdict}{step}")
     graded = [verdict for verdict in done if isinstance(verdict, Verdict)]
     titles_only = feedback == "titles"
     if as_json:
@@ -289,8 +291,8 @@ def test(arguments: tuple[str, ...]) -> None:
     """
     name, *rest = arguments if arguments and not arguments[0].startswith("-") else (".", *arguments)
     code = practice.run_visible_tests(find_catalog().get(name), rest)
-    # By pytest's count 2 is also a file that cannot be imported.
-    sys.exit({0: PASSED, 1: NOT_PASSED, 2: NOT_PASSED}.get(code, USAGE))
+    # By pytest's count 2 is also a file that cannot be imported; below 0 a signal has killed it.
+    sys.exit(PASSED if code == 0 else NOT_PASSED if code <= 2 else USAGE)
 
 
 @kata.command(

@@ -85,7 +85,7 @@ def status(sight: Sight) -> str:
     if sight.refusal is not None:
         return screen.plain(f"refused: {sight.refusal}; nothing was run")
     if sight.trouble is not None:
-        return screen.plain(f"the grader's trouble, not yours: {sight.trouble}")
+        return screen.plain(f"the grader's trouble, not yours: {sight.trouble}; g grades again")
     words = []
     if sight.verdict is not None and sight.at is not None:
         verdict = sight.verdict

@@ -273,7 +273,7 @@ class _Channel:
             self._connection.settimeout(_ANSWER_SECONDS)
             self._connection.sendall(wire.message(message))
         except OSError as error:
-            raise EngineTrouble(f"the {self._what}'s container is gone; grade again") from error
+            raise EngineTrouble(f"the {self._what}'s container is gone") from error
 
     def hear(self, seconds: float) -> Any:
         deadline = time.monotonic() + seconds
@@ -284,7 +284,7 @@ class _Channel:
             except TimeoutError:
                 raise
             except OSError as error:
-                raise EngineTrouble(f"the {self._what}'s container is gone; grade again") from error
+                raise EngineTrouble(f"the {self._what}'s container is gone") from error
             if not part:
                 said = self._errors.decode("utf-8", "replace").strip().rpartition("\n")[2]
                 raise EngineTrouble(
