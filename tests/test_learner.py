@@ -11,6 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from grader import progress
 from grader.catalog import Catalog, Kata
 from grader.cli import cohort
 from grader.cli import kata as group
@@ -48,6 +49,26 @@ def test_the_list_of_all_katas_fits(tmp_path: pathlib.Path) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 80
     for each in Catalog.find(tmp_path).katas:
         assert f" {each.short_name} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "looks"), [(["list"], 2), (["map"], 2), (["grade", "--all", *PLAIN], 2)]
+)
+def test_each_kata_is_looked_at_once(
+    toy: Kata, monkeypatch: pytest.MonkeyPatch, arguments: list[str], looks: int
+) -> None:
+    for folder in (toy.folder, toy.solutions):
+        shutil.copytree(folder, folder.with_name("other"))
+    looked_at = []
+
+    def changed(kata: Kata) -> bool:
+        looked_at.append(kata.name)
+        return is_changed(kata)
+
+    monkeypatch.setattr(progress, "is_changed", changed)
+    monkeypatch.chdir(toy.folder)
+    CliRunner().invoke(group, arguments)
+    assert len(looked_at) == looks
 
 
 def test_an_untouched_starter_is_no_attempt(toy: Kata) -> None:

@@ -144,10 +144,10 @@ def grade(
     if as_json:
         screen.print_json(graded, single=len(katas) == 1, titles_only=titles_only)
     else:
+        suggestion = progress.suggestion(catalog.katas) if folder is None else None
         for verdict in graded:
             screen.print_verdict(verdict, titles_only=titles_only)
             if folder is None:
-                suggestion = progress.suggestion(catalog.katas)
                 screen.print_next_step(verdict, catalog.get(verdict.kata), suggestion)
         if len(graded) > 1:
             screen.print_summary(graded)

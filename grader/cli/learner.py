@@ -16,7 +16,7 @@ from grader.catalog import Catalog, Kata
 from grader.cli import screen
 from grader.cli.arguments import examples, find_catalog, kata_name, suggested_kata
 from grader.errors import UsageError
-from grader.progress import FOLDER, Progress, State
+from grader.progress import FOLDER, Progress, State, suggested
 from grader.submission import collect, diff, editable_files
 
 
@@ -33,7 +33,7 @@ def list_katas() -> None:
     catalog = find_catalog()
     progress = Progress(catalog.root)
     records = [(kata, progress.of(kata)) for kata in catalog.katas]
-    screen.print_list(records, progress.suggestion(catalog.katas))
+    screen.print_list(records, suggested(records))
 
 
 @click.command(

@@ -17,7 +17,7 @@ from grader.cli import screen
 from grader.cli.arguments import INTERRUPTED
 from grader.engines.base import Engine
 from grader.errors import GraderError
-from grader.progress import Progress
+from grader.progress import Progress, suggested
 from grader.verdict import Outcome
 from grader.watching import Phase, Sight, Watching, next_kata
 
@@ -198,7 +198,7 @@ class _Lines:
             _print_watched(watching)
         elif key == "l":
             records = [(each, progress.of(each)) for each in catalog.katas]
-            screen.print_list(records, progress.suggestion(catalog.katas))
+            screen.print_list(records, suggested(records))
         elif key == "t":
             tests = watching.run_tests(screen.columns())
             try:
