@@ -35,6 +35,8 @@ _SCAN_MS = 500
 _SETTLE_SECONDS = 0.1
 #: A grading that is stopped ends by itself within this time, unless its slot is not warm yet.
 _END_SECONDS = 0.3
+#: The command that runs a kata's visible tests, in its folder.
+VISIBLE_TESTS = (sys.executable, "-m", "pytest", "tests")
 #: Of what visible tests print, so much of the end is kept.
 _MAX_OUTPUT_BYTES = 200_000
 
@@ -359,7 +361,7 @@ class VisibleTests:
     def __init__(self, kata: Kata, columns: int) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the run
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "tests", "-p", "no:cacheprovider"],
+            [*VISIBLE_TESTS, "-p", "no:cacheprovider"],
             cwd=kata.folder,
             stdin=subprocess.DEVNULL,
             stdout=self._output,

@@ -1,10 +1,7 @@
 """The learner's commands beside grading: list, show, hint, solution, reset, map."""
 
 import datetime
-import importlib.util
 import pathlib
-import subprocess
-import sys
 import webbrowser
 from collections.abc import Sequence
 
@@ -13,7 +10,7 @@ import click
 from grader import map as mapping
 from grader import starter
 from grader.catalog import Catalog, Kata
-from grader.cli import screen
+from grader.cli import practice, screen
 from grader.cli.arguments import examples, find_catalog, kata_name, suggested_kata
 from grader.errors import UsageError
 from grader.progress import FOLDER, Progress, State, suggested
@@ -178,14 +175,11 @@ def run_visible_tests(katas: Sequence[Kata], verdict_wanted: bool) -> int:
             "there is no verdict without hidden tests, and those are with the instructor; "
             "kata grade without --json and --from runs the visible tests of your own folder"
         )
-    if importlib.util.find_spec("pytest") is None:
-        raise UsageError("visible tests need pytest; nox -s grade has it, or: pip install pytest")
     screen.print_learner_edition()
     codes = []
     for kata in katas:
         screen.print_visible_tests(kata)
-        command = [sys.executable, "-m", "pytest", "-q", "--color=no", "tests"]
-        codes.append(subprocess.run(command, cwd=kata.folder, stdin=subprocess.DEVNULL).returncode)
+        codes.append(practice.run_visible_tests(kata, ["-q"]))
     screen.print_visible_summary(katas, codes)
     # pytest: 0 all passed, 1 some failed, 2 a test file could not be imported.
     return 0 if not any(codes) else 1 if max(codes) <= 2 else 4
