@@ -124,6 +124,10 @@ def test_libraries_and_the_lock(
     assert check.mend == "nox -s env"
     stamp.write_text(health._wanted_stamp(root))
     assert look().mend == "nox --reuse-venv never -s env"
+    lock.write_text("<<<<<<< HEAD\nclick==0.1\n")
+    assert look().mend == "git checkout -- requirements.lock"
+    lock.unlink()
+    assert look().mend == "git checkout -- requirements.lock"
 
 
 def test_clock_and_memory(toy: Kata, monkeypatch: pytest.MonkeyPatch) -> None:

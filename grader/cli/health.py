@@ -20,10 +20,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 import docker
-from packaging.requirements import InvalidRequirement, Requirement
 
 from grader.catalog import Catalog
 from grader.engines import ENGINES, image
+from grader.engines.base import locked
 from grader.errors import GraderError
 
 _MB = 1024**2
@@ -121,12 +121,13 @@ def _libraries(root: pathlib.Path | None) -> Iterator[Check]:
         yield Check("libraries", State.NOTE, "without a clone there is no lock to compare with",
                     "cd to your clone, and ask again")  # fmt: skip
         return
-    lock = root / "requirements.lock"
-    if not lock.is_file():
-        yield Check("libraries", State.NOTE, "your clone has lost its requirements.lock",
+    try:
+        lock = locked(root / "requirements.lock")
+    except (OSError, ValueError):
+        yield Check("libraries", State.NOTE, "the requirements.lock of your clone cannot be read",
                     "git checkout -- requirements.lock")  # fmt: skip
         return
-    pins = dict(_pins(lock.read_text("utf-8")))
+    pins = {name: version for name, (version, _) in lock.items()}
     installed = {name: _version(name) for name in pins}
     differing = [name for name, version in installed.items() if version != pins[name]]
     stamp = pathlib.Path(sys.prefix) / "kata.stamp"
@@ -143,17 +144,6 @@ def _libraries(root: pathlib.Path | None) -> Iterator[Check]:
     finished = stamp.is_file() and stamp.read_text() == _wanted_stamp(root)
     yield Check("libraries", State.NOTE, found,
                 "nox --reuse-venv never -s env" if finished else "nox -s env")  # fmt: skip
-
-
-def _pins(lock: str) -> Iterator[tuple[str, str]]:
-    """Name and version of what the lock names for this Python and system."""
-    for line in lock.splitlines():
-        if not line or line[0] in " #":
-            continue
-        with contextlib.suppress(InvalidRequirement):
-            requirement = Requirement(line.removesuffix("\\").strip())
-            if requirement.marker is None or requirement.marker.evaluate():
-                yield requirement.name, str(requirement.specifier).removeprefix("==")
 
 
 def _version(name: str) -> str | None:
