@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 
 import click
 import pytest
@@ -325,6 +326,14 @@ def test_names_complete(toy: Kata, shell: str) -> None:
     assert "bubblewrap" in complete(toy.folder, shell, "kata grade --engine bub")
     (toy.folder / "kata.toml").write_text("broken")
     assert complete(toy.folder, shell, "kata grade ad").strip() == ""
+
+
+def test_what_one_command_needs_no_other_waits_for() -> None:
+    """These take a third of a second to import; completion does it at each press of the key."""
+    program = "import sys, grader.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done
+    assert not {"docker", "jinja2", "markdown_it", "sqlalchemy", "textual"} & {*done.stdout.split()}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -19,10 +19,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-import docker
-
 from grader.catalog import Catalog
-from grader.engines import ENGINES, image
+from grader.engines import ENGINES
 from grader.engines.base import locked
 from grader.errors import GraderError
 
@@ -183,6 +181,10 @@ def _engines() -> Iterator[Check]:
 
 def _image() -> Iterator[Check]:
     try:
+        import docker  # only here, as below: it takes time
+
+        from grader.engines import image
+
         client = docker.from_env(timeout=_ANSWER_SECONDS)
         client.ping()
     except Exception:
@@ -277,6 +279,8 @@ _SET_CLOCK: Mapping[str, str] = {
 def _docker_drift() -> float | None:
     """By how many seconds the clock of Docker's machine is ahead, where there is one."""
     try:
+        import docker
+
         client = docker.from_env(timeout=_ANSWER_SECONDS)
         with contextlib.closing(client):
             told = str(client.info()["SystemTime"])

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import click
 
-from grader import map as mapping
 from grader import starter
 from grader.catalog import Catalog, Kata
 from grader.cli import practice, screen
@@ -150,7 +149,10 @@ def draw_map(output: pathlib.Path | None, picture: pathlib.Path | None, show_it:
     The page and the picture load nothing from elsewhere. Standard output names what was written.
     """
     catalog = find_catalog()
-    drawn = mapping.Map.draw(catalog, Progress(catalog.root))
+    # Only here: its libraries take time to import.
+    from grader.map import Map
+
+    drawn = Map.draw(catalog, Progress(catalog.root))
     page = output or catalog.root / FOLDER / "map.html"
     written = {page: drawn.page(datetime.date.today())}
     if picture:
