@@ -196,7 +196,14 @@ class Kata:
 
     @property
     def readme(self) -> str:
-        return (self.folder / "README.md").read_text("utf-8")
+        """Its text. Raises `CatalogError` where there is none to be read."""
+        path = self.folder / "README.md"
+        try:
+            return path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise CatalogError(
+                f"{path} cannot be read; to have it back: git checkout -- {path}"
+            ) from None
 
     @property
     def promises(self) -> list[str]:

@@ -13,7 +13,7 @@ import markdown_it
 import markupsafe
 
 from grader.catalog import Behaviour, Catalog, Kata
-from grader.progress import Progress, Record, State
+from grader.progress import Progress, Record, State, suggested
 
 #: In a chapter's list of katas: the folder, and the line that tells the story.
 _STORY = re.compile(r"(?m)^\d+\. \[[^\]]*\]\(([^/)]+)/README\.md\): (.+)$")
@@ -58,8 +58,9 @@ class Map:
     def draw(cls, catalog: Catalog, progress: Progress) -> "Map":
         """The map of a catalogue. Katas stand in the order of the path within their pillar."""
         folders = (catalog.root / "katas").glob("[0-9][0-9]-*/")
-        pillars = [_pillar(folder, catalog, progress) for folder in sorted(folders)]
-        return cls(pillars, progress.suggestion(catalog.katas))
+        records = [(kata, progress.of(kata)) for kata in catalog.katas]
+        pillars = [_pillar(folder, records) for folder in sorted(folders)]
+        return cls(pillars, suggested(records))
 
     @property
     def stops(self) -> list[Stop]:
@@ -79,20 +80,20 @@ class Map:
         return _templates().get_template("map.svg").render(map=self, **places)
 
 
-def _pillar(folder: pathlib.Path, catalog: Catalog, progress: Progress) -> Pillar:
+def _pillar(folder: pathlib.Path, records: Sequence[tuple[Kata, Record]]) -> Pillar:
     number, _, name = folder.name.partition("-")
     chapter = folder / "README.md"
     text = chapter.read_text("utf-8") if chapter.is_file() else ""
     title = re.search(r"(?m)^# (.+)$", text)
     summary = _SUMMARY.search(text)
     stories = dict(_STORY.findall(text))
-    katas = [kata for kata in catalog.katas if kata.folder.parent == folder]
     return Pillar(
         int(number),
         title[1].strip() if title else name.replace("-", " ").capitalize(),
         summary[1].strip() if summary else "",
-        [Stop(kata, progress.of(kata), stories.get(kata.short_name, "")) for kata in katas],
-    )
+        [Stop(kata, record, stories.get(kata.short_name, ""))
+         for kata, record in records if kata.folder.parent == folder],
+    )  # fmt: skip
 
 
 @functools.cache

@@ -57,14 +57,14 @@ class Tried:
         return isinstance(self.verdict, GraderError) or self.verdict.outcome is Outcome.TROUBLE
 
 
-def mutants(kata: Kata, count: int = COUNT) -> list[Mutant]:
-    """`count` of the reference's mutants, always the same ones for the same reference."""
+def mutants(kata: Kata) -> list[Mutant]:
+    """`COUNT` of the reference's mutants, always the same ones for the same reference."""
     files = collect(kata, kata.answer(REFERENCE)).files
     every = [mutant for name, content in sorted(files.items()) if name.endswith(".py")
              for mutant in _mutants_of(name, content)]  # fmt: skip
     if not every:
         raise CatalogError(f"{kata.name}: the reference has no Python to mutate")
-    chosen = random.Random(kata.name).sample(every, min(count, len(every)))
+    chosen = random.Random(kata.name).sample(every, min(COUNT, len(every)))
     return sorted(chosen, key=lambda mutant: (mutant.file, mutant.line, mutant.after))
 
 

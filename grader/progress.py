@@ -36,7 +36,7 @@ class Record:
     #: Verdicts that say something of the learner's code: neither the grader's trouble nor what is
     #: told of an untouched starter.
     attempts: int
-    #: How many hints have been shown.
+    #: How many hints have been shown; the README may have fewer by now.
     hints: int
     #: Of the best attempt; 0 and the kata's sum before there is one.
     points: int
@@ -47,6 +47,16 @@ class Record:
     first: datetime | None
     latest: datetime | None
     passed: datetime | None
+
+
+def suggested(records: Sequence[tuple[Kata, Record]]) -> Kata | None:
+    """The kata to go on with: the latest in work, else the first that has not passed."""
+    in_work = [(kata, record) for kata, record in records if record.state is State.IN_WORK]
+    if in_work:
+        never = datetime.min.replace(tzinfo=UTC)
+        return max(in_work, key=lambda pair: pair[1].latest or never)[0]
+    left = [kata for kata, record in records if record.state is State.NOT_ATTEMPTED]
+    return left[0] if left else None
 
 
 class _Event(pydantic.BaseModel):
@@ -132,7 +142,7 @@ class Progress:
         return Record(
             state=state,
             attempts=len(attempts),
-            hints=min(self._count(kata, "hint"), len(kata.hints)),
+            hints=self._count(kata, "hint"),
             points=best.points if best else 0,
             possible=best.possible if best else sum(each.points for each in kata.behaviours),
             failing=tuple(id for id in attempts[-1].failing if id in known) if attempts else (),
@@ -142,14 +152,8 @@ class Progress:
         )
 
     def suggestion(self, katas: Sequence[Kata]) -> Kata | None:
-        """The kata to go on with: the latest in work, else the first that has not passed."""
-        records = [(self.of(kata), kata) for kata in katas]
-        in_work = [(record, kata) for record, kata in records if record.state is State.IN_WORK]
-        if in_work:
-            never = datetime.min.replace(tzinfo=UTC)
-            return max(in_work, key=lambda pair: pair[0].latest or never)[1]
-        left = [kata for record, kata in records if record.state is State.NOT_ATTEMPTED]
-        return left[0] if left else None
+        """The kata to go on with; see `suggested`."""
+        return suggested([(kata, self.of(kata)) for kata in katas])
 
     def _count(self, kata: Kata, event: str) -> int:
         return sum(each.kata == kata.name and each.event == event for each in self._events)

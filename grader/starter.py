@@ -65,7 +65,8 @@ def put_back(kata: Kata, root: pathlib.Path, starter: Mapping[str, bytes]) -> pa
             f"{patch} cannot be written: {error.strerror}; {kata.short_name} is as it was"
         ) from None
     try:
-        for name in mine:
+        for name in {**starter, **mine}:
+            # Also a link to nothing, through which the starter would be written elsewhere.
             if name not in starter or (kata.folder / name).is_symlink():
                 (kata.folder / name).unlink()
         for name, content in starter.items():

@@ -35,6 +35,8 @@ _SCAN_MS = 500
 _SETTLE_SECONDS = 0.1
 #: A grading that is stopped ends by itself within this time, unless its slot is not warm yet.
 _END_SECONDS = 0.3
+#: The command that runs a kata's visible tests, in its folder.
+VISIBLE_TESTS = (sys.executable, "-m", "pytest", "tests")
 #: Of what visible tests print, so much of the end is kept.
 _MAX_OUTPUT_BYTES = 200_000
 
@@ -156,6 +158,9 @@ class Watching:
             _ = kata.hidden_tests
         with self._news:
             self._sight = Sight(kata, _rows(kata))
+            # What the kata before still had to be graded is no longer asked for.
+            self._saved, self._wanted = None, False
+            self._stop.set()
             self._leave.set()
             self._leave = leave = threading.Event()
         self.grade()
@@ -356,7 +361,7 @@ class VisibleTests:
     def __init__(self, kata: Kata, columns: int) -> None:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the run
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "pytest", "tests", "-p", "no:cacheprovider"],
+            [*VISIBLE_TESTS, "-p", "no:cacheprovider"],
             cwd=kata.folder,
             stdin=subprocess.DEVNULL,
             stdout=self._output,

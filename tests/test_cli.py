@@ -2,15 +2,21 @@
 
 import json
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
 import jsonschema
 import pytest
+from click.testing import CliRunner
 
 from grader import verdict
 from grader.catalog import Kata
+from grader.cli import kata as group
+from grader.errors import EngineTrouble
+from grader.grading import KeptSlot
+from grader.verdict import Verdict
 from tests.commands import KATA, PLAIN, kata, solve
 
 
@@ -47,6 +53,16 @@ def test_a_pass(toy: Kata) -> None:
     assert "3 of 3 behaviours hold, 4 of 4 points" in done.stdout
     assert "kata solution adder" in done.stdout
     assert "Every kata of the path has passed." in done.stdout
+
+
+def test_on_a_machine_of_many_processors(toy: Kata) -> None:
+    """What nobody has asked for is no wrong usage."""
+    many = f"import os; os.cpu_count = lambda: 128; {KATA[2]}"
+    done = subprocess.run(
+        [*KATA[:2], many, "grade", *PLAIN], cwd=toy.folder, capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 1, done.stderr
+    assert "0 of 3 behaviours hold" in done.stdout
 
 
 def test_from_elsewhere(toy: Kata) -> None:
@@ -136,6 +152,20 @@ def test_a_hidden_test_that_breaks_is_the_graders_trouble(toy: Kata) -> None:
     done = kata(toy.folder, "grade", *PLAIN)
     assert done.returncode == 4
     assert "engine trouble" in done.stdout
+
+
+def test_trouble_of_the_engine_names_the_next_step(
+    toy: Kata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def grade(*_: object, **__: object) -> Verdict:
+        raise EngineTrouble("the judge did not end in time")
+
+    monkeypatch.setattr(KeptSlot, "grade", grade)
+    monkeypatch.chdir(toy.folder)
+    done = CliRunner().invoke(group, ["grade", *PLAIN])
+    assert done.exit_code == 4
+    told = "01-toy/adder: the judge did not end in time; grade again, or: "
+    assert re.search(rf"{told}\S*kata doctor", " ".join(done.stderr.split()))
 
 
 def test_outside_a_repository(tmp_path: pathlib.Path) -> None:

@@ -234,6 +234,18 @@ def test_there_is_no_verdict_without_hidden_tests(
     assert "with the instructor" in done.stderr
 
 
+def test_watch_says_where_the_visible_tests_are(edition: pathlib.Path) -> None:
+    done = kata(edition, "watch", "adder", "--engine", "process")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "kata grade adder" in " ".join(done.stderr.split())
+
+
+def test_the_doctor_finds_nothing_amiss(edition: pathlib.Path) -> None:
+    done = kata(edition, "doctor")
+    assert re.search(r"(?m)^! +katas: ", done.stdout)
+    assert "they are with your instructor" in " ".join(done.stdout.split())
+
+
 def test_other_commands_say_the_same(edition: pathlib.Path) -> None:
     for command in ("verify", "solution"):
         done = kata(edition, command, "adder")

@@ -6,11 +6,13 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 
 import click
 import pytest
 from click.testing import CliRunner
 
+from grader import progress
 from grader.catalog import Catalog, Kata
 from grader.cli import cohort
 from grader.cli import kata as group
@@ -48,6 +50,26 @@ def test_the_list_of_all_katas_fits(tmp_path: pathlib.Path) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 80
     for each in Catalog.find(tmp_path).katas:
         assert f" {each.short_name} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "looks"), [(["list"], 2), (["map"], 2), (["grade", "--all", *PLAIN], 2)]
+)
+def test_each_kata_is_looked_at_once(
+    toy: Kata, monkeypatch: pytest.MonkeyPatch, arguments: list[str], looks: int
+) -> None:
+    for folder in (toy.folder, toy.solutions):
+        shutil.copytree(folder, folder.with_name("other"))
+    looked_at = []
+
+    def changed(kata: Kata) -> bool:
+        looked_at.append(kata.name)
+        return is_changed(kata)
+
+    monkeypatch.setattr(progress, "is_changed", changed)
+    monkeypatch.chdir(toy.folder)
+    CliRunner().invoke(group, arguments)
+    assert len(looked_at) == looks
 
 
 def test_an_untouched_starter_is_no_attempt(toy: Kata) -> None:
@@ -105,6 +127,33 @@ def test_without_a_name_when_all_have_passed(toy: Kata) -> None:
     done = kata(toy.folder, "hint")
     assert (done.returncode, done.stdout) == (2, "")
     assert "every kata has passed; name one" in done.stderr
+
+
+def test_a_missing_readme_is_in_nobody_elses_way(toy: Kata) -> None:
+    other = toy.folder.with_name("other")
+    for folder in (toy.folder, toy.solutions):
+        shutil.copytree(folder, folder.with_name("other"))
+    kata(toy.folder, "hint", "other")
+    (other / "README.md").unlink()
+    solve(toy)
+    done = kata(toy.folder, "grade", "adder", *PLAIN)
+    assert done.returncode == 0, done.stderr
+    assert "Go on with: kata show other" in done.stdout
+    assert kata(toy.folder, "list").returncode == 0
+    for command in ("show", "hint"):
+        done = kata(toy.folder, command, "other")
+        assert (done.returncode, done.stdout) == (4, "")
+        assert f"git checkout -- {other / 'README.md'}" in " ".join(done.stderr.split())
+        assert "broke" not in done.stderr
+
+
+def test_hints_that_are_there_no_more_were_not_seen(toy: Kata) -> None:
+    for _ in range(3):
+        kata(toy.folder, "hint", "adder")
+    readme = toy.folder / "README.md"
+    text = readme.read_text()
+    readme.write_text(text[: text.rindex("<details>")])
+    assert "2 of 2 hints seen" in kata(toy.folder, "show", "adder").stdout
 
 
 def test_the_solution_before_a_pass_when_asked_twice(toy: Kata) -> None:
@@ -210,17 +259,22 @@ def test_reset_changes_nothing_without_a_patch(toy: Kata, tmp_path: pathlib.Path
     assert is_changed(toy)
 
 
-def test_reset_does_not_follow_links(toy: Kata, tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("dangling", [False, True])
+def test_reset_does_not_follow_links(toy: Kata, tmp_path: pathlib.Path, dangling: bool) -> None:
     shutil.copytree(root_of(toy), tmp_path / "copy")
     elsewhere = tmp_path / "elsewhere.py"
-    elsewhere.write_text("not the kata's\n")
+    if not dangling:
+        elsewhere.write_text("not the kata's\n")
     (toy.folder / "adder.py").unlink()
     try:
         (toy.folder / "adder.py").symlink_to(elsewhere)
     except OSError:
         pytest.skip("no links here")
     assert kata(toy.folder, "reset", "adder", "--from", str(tmp_path / "copy")).returncode == 0
-    assert elsewhere.read_text() == "not the kata's\n"
+    if dangling:
+        assert not elsewhere.exists()
+    else:
+        assert elsewhere.read_text() == "not the kata's\n"
     assert not (toy.folder / "adder.py").is_symlink()
     assert not is_changed(toy)
 
@@ -272,6 +326,14 @@ def test_names_complete(toy: Kata, shell: str) -> None:
     assert "bubblewrap" in complete(toy.folder, shell, "kata grade --engine bub")
     (toy.folder / "kata.toml").write_text("broken")
     assert complete(toy.folder, shell, "kata grade ad").strip() == ""
+
+
+def test_what_one_command_needs_no_other_waits_for() -> None:
+    """These take a third of a second to import; completion does it at each press of the key."""
+    program = "import sys, grader.cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done
+    assert not {"docker", "jinja2", "markdown_it", "sqlalchemy", "textual"} & {*done.stdout.split()}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -444,6 +444,13 @@ def test_visible_tests_run_in_the_katas_folder(toy: Kata) -> None:
     assert kata(toy.folder, "test").returncode == 1
 
 
+@pytest.mark.skipif(os.name != "posix", reason="there are no signals here")
+def test_visible_tests_that_are_killed_have_not_passed(toy: Kata) -> None:
+    path = toy.folder / "tests/test_adder.py"
+    path.write_text("import os\n\ndef test_dies():\n    os.kill(os.getpid(), 9)\n")
+    assert kata(toy.folder, "test", "adder").returncode == 1
+
+
 def test_visible_tests_under_a_debugger(toy: Kata) -> None:
     with running(toy.folder, "test", "--pdb") as it:
         it.hears(r"\(Pdb\) ")

@@ -9,6 +9,7 @@ import pathlib
 import pty
 import re
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -21,12 +22,17 @@ import pytest
 import watchfiles
 from textual.pilot import Pilot
 
+import grader.watching
 from grader.catalog import Catalog, Kata
 from grader.cli.fullscreen import FullScreen
 from grader.cli.watch import KEYS
 from grader.engines.base import Engine
+from grader.engines.process import ProcessEngine
+from grader.errors import Stopped
+from grader.grading import KeptSlot, Task
 from grader.progress import Progress, State
-from grader.verdict import Outcome
+from grader.submission import Submission, collect
+from grader.verdict import Outcome, Verdict
 from grader.watching import Change, Phase, Sight, Watching, next_kata
 from tests.commands import KATA, needs_git, under_git
 from tests.conftest import engine_or_skip
@@ -228,6 +234,44 @@ def test_turning_to_another_kata(bubblewrap: Engine, toy: Kata) -> None:
         assert next_kata(first, catalog.katas, watched.progress) is second
 
 
+def test_the_next_kata_is_graded_with_its_own_files(
+    toy: Kata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even if something of the one before was still to be graded."""
+    for folder in (toy.folder, toy.solutions):
+        shutil.copytree(folder, folder.with_name("other"))
+    first, second = Catalog(toy.folder.parents[2]).katas
+    save(first, RIGHT)
+    save(second, WRONG)
+    graded, may_end = [], threading.Event()
+
+    def grade(_: object, task: Task, on_result: object, *, stop: threading.Event) -> Verdict:
+        graded.append((task.kata.name, task.submission.files["adder.py"]))
+        stop.wait()
+        may_end.wait()
+        raise Stopped("stopped")
+
+    def read_slowly(kata: Kata, folder: pathlib.Path) -> Submission:
+        if kata is second:
+            may_end.set()
+            eventually(lambda: len(graded) > 1, 1)
+        return collect(kata, folder)
+
+    monkeypatch.setattr(KeptSlot, "grade", grade)
+    monkeypatch.setattr(grader.watching, "collect", read_slowly)
+    watched = Watching(ProcessEngine(), first, Progress(toy.folder.parents[2]))
+    try:
+        watched.start()
+        assert eventually(lambda: len(graded) == 1)
+        watched.grade()
+        watched.turn_to(second)
+        assert eventually(lambda: len(graded) > 1)
+    finally:
+        may_end.set()
+        watched.close()
+    assert graded == [(first.name, RIGHT.encode()), (second.name, WRONG.encode())]
+
+
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_memory_stays(bubblewrap: Engine, toy: Kata) -> None:
@@ -349,6 +393,20 @@ def test_reset_asks_first_and_keeps_a_patch(bubblewrap: Engine, toy: Kata) -> No
         await pilot.press("escape")
         await sees_words(app, "0 of 3 behaviours hold")
         assert (toy.folder / "adder.py").read_text() == starter
+
+    in_full_screen(bubblewrap, toy, (80, 24), session)
+
+
+def test_a_missing_readme_is_told(bubblewrap: Engine, toy: Kata) -> None:
+    (toy.folder / "README.md").unlink()
+
+    async def session(app: FullScreen, pilot: Pilot[None]) -> None:
+        await sees_words(app, "0 of 3 behaviours hold")
+        for key in ("h", "o"):
+            await pilot.press(key)
+            await sees_words(app, "to have it back: git checkout --")
+            await pilot.press("escape")
+            await sees_words(app, "0 of 3 behaviours hold")
 
     in_full_screen(bubblewrap, toy, (80, 24), session)
 
@@ -535,6 +593,9 @@ def test_keys_in_lines(terminal: Callable[..., Terminal], toy: Kata) -> None:
     }.items():  # fmt: skip
         kata.press(f"{key}\n".encode())
         kata.sees(words)
+    (toy.folder / "README.md").unlink()
+    kata.press(b"h\n")
+    kata.sees("to have it back: git checkout --")
     kata.press(b"q\n")
     assert kata.code() == 0
     assert (toy.folder / "adder.py").read_text() == RIGHT

@@ -125,13 +125,11 @@ class Zygote:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._lanes[lane].pid, signal.SIGKILL)
 
-    def _do_end(self) -> dict[str, list[float]]:
-        """Ends every box and waits until all of it is gone; the answer is what they have used."""
+    def _do_end(self) -> None:
+        """Ends every box and waits until all of it is gone."""
         for lane in self._lanes.values():
             lane.end()
-        used = {str(number): list(lane.usage) for number, lane in self._lanes.items()}
         self._lanes.clear()
-        return used
 
     # --- boxes ------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ from grader.cli.arguments import (
     kata_names,
     suggested_kata,
 )
-from grader.errors import GraderError, RefusedSubmission, UsageError
+from grader.errors import EngineTrouble, GraderError, RefusedSubmission, UsageError
 from grader.grading import Task
 from grader.progress import Progress
 from grader.submission import collect
@@ -140,16 +140,18 @@ def grade(
     done = [verdicts[kata.name] for kata in katas]
     for kata, verdict in zip(katas, done, strict=True):
         if isinstance(verdict, GraderError):
-            screen.say(f"{kata.name}: {verdict}")
+            again = f"; grade again, or: {screen.program()} doctor"
+            step = again if isinstance(verdict, EngineTrouble) else ""
+            screen.say(f"{kata.name}: {verdict}{step}")
     graded = [verdict for verdict in done if isinstance(verdict, Verdict)]
     titles_only = feedback == "titles"
     if as_json:
         screen.print_json(graded, single=len(katas) == 1, titles_only=titles_only)
     else:
+        suggestion = progress.suggestion(catalog.katas) if folder is None else None
         for verdict in graded:
             screen.print_verdict(verdict, titles_only=titles_only)
             if folder is None:
-                suggestion = progress.suggestion(catalog.katas)
                 screen.print_next_step(verdict, catalog.get(verdict.kata), suggestion)
         if len(graded) > 1:
             screen.print_summary(graded)
@@ -183,6 +185,11 @@ def watch_kata(name: str | None, engine_name: str, manual: bool, plain: bool) ->
         raise UsageError(f"there are no katas in {catalog.root}")
     suggestion = Progress(catalog.root).suggestion(catalog.katas) or catalog.katas[0]
     chosen = catalog.get(name) if name else suggestion
+    if not chosen.has_hidden_tests:
+        raise UsageError(
+            f"the hidden tests of {chosen.short_name} are with your instructor, or in a full clone;"
+            f" its visible tests: {screen.program()} grade {chosen.short_name}"
+        )
     watch.run(chosen_engine(engine_name), catalog, chosen, manual=manual, plain=plain)
 
 
@@ -288,8 +295,8 @@ def test(arguments: tuple[str, ...]) -> None:
     """
     name, *rest = arguments if arguments and not arguments[0].startswith("-") else (".", *arguments)
     code = practice.run_visible_tests(find_catalog().get(name), rest)
-    # By pytest's count 2 is also a file that cannot be imported.
-    sys.exit({0: PASSED, 1: NOT_PASSED, 2: NOT_PASSED}.get(code, USAGE))
+    # By pytest's count 2 is also a file that cannot be imported; below 0 a signal has killed it.
+    sys.exit(PASSED if code == 0 else NOT_PASSED if code <= 2 else USAGE)
 
 
 @kata.command(

@@ -69,7 +69,7 @@ engine_option = click.option(
     help="auto, docker, bubblewrap or process (no isolation). [default: auto]",
 )  # fmt: skip
 jobs_option = click.option(
-    "-j", "--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1,
+    "-j", "--jobs", type=click.IntRange(1, 64), default=min(os.cpu_count() or 1, 64),
     help="Gradings at once. [default: the number of processors]",
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from rich.console import Group, RenderableType
@@ -181,10 +181,11 @@ class FullScreen(App[None]):
 
     def action_hint(self) -> None:
         kata = self.watching.kata
-        if kata.hints:
-            number = self.watching.progress.next_hint(kata)
-            heading = f"{kata.contract.title}, hint {number} of {len(kata.hints)}"
-            self.push_screen(Page(heading, Markdown(kata.hints[number - 1])))
+        with self._telling_errors():
+            if kata.hints:
+                number = self.watching.progress.next_hint(kata)
+                heading = f"{kata.contract.title}, hint {number} of {len(kata.hints)}"
+                self.push_screen(Page(heading, Markdown(kata.hints[number - 1])))
 
     def action_next(self) -> None:
         watching = self.watching
@@ -200,7 +201,8 @@ class FullScreen(App[None]):
 
     def action_readme(self) -> None:
         kata = self.watching.kata
-        self.push_screen(Page(f"katas/{kata.name}/README.md", Markdown(screen.readme(kata))))
+        with self._telling_errors():
+            self.push_screen(Page(f"katas/{kata.name}/README.md", Markdown(screen.readme(kata))))
 
     def action_reset(self) -> None:
         question = "Put the starter back? Your version is kept as a patch."
@@ -225,13 +227,16 @@ class FullScreen(App[None]):
         if not sure:
             return
         kata = self.watching.kata
+        with self._telling_errors():
+            told = screen.reset_words(kata, put_starter_back(kata, self.catalog))
+            self.push_screen(Page(f"{kata.contract.title}, reset", Text(told)))
+
+    @contextlib.contextmanager
+    def _telling_errors(self) -> Iterator[None]:
         try:
-            patch = put_starter_back(kata, self.catalog)
+            yield
         except GraderError as error:
-            told = str(error)
-        else:
-            told = screen.reset_words(kata, patch)
-        self.push_screen(Page(f"{kata.contract.title}, reset", Text(told)))
+            self.push_screen(Page(self.watching.kata.contract.title, Text(str(error))))
 
     # --- the end ----------------------------------------------------------------------------
 

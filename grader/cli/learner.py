@@ -1,22 +1,18 @@
 """The learner's commands beside grading: list, show, hint, solution, reset, map."""
 
 import datetime
-import importlib.util
 import pathlib
-import subprocess
-import sys
 import webbrowser
 from collections.abc import Sequence
 
 import click
 
-from grader import map as mapping
 from grader import starter
 from grader.catalog import Catalog, Kata
-from grader.cli import screen
+from grader.cli import practice, screen
 from grader.cli.arguments import examples, find_catalog, kata_name, suggested_kata
 from grader.errors import UsageError
-from grader.progress import FOLDER, Progress, State
+from grader.progress import FOLDER, Progress, State, suggested
 from grader.submission import collect, diff, editable_files
 
 
@@ -33,7 +29,7 @@ def list_katas() -> None:
     catalog = find_catalog()
     progress = Progress(catalog.root)
     records = [(kata, progress.of(kata)) for kata in catalog.katas]
-    screen.print_list(records, progress.suggestion(catalog.katas))
+    screen.print_list(records, suggested(records))
 
 
 @click.command(
@@ -153,7 +149,10 @@ def draw_map(output: pathlib.Path | None, picture: pathlib.Path | None, show_it:
     The page and the picture load nothing from elsewhere. Standard output names what was written.
     """
     catalog = find_catalog()
-    drawn = mapping.Map.draw(catalog, Progress(catalog.root))
+    # Only here: its libraries take time to import.
+    from grader.map import Map
+
+    drawn = Map.draw(catalog, Progress(catalog.root))
     page = output or catalog.root / FOLDER / "map.html"
     written = {page: drawn.page(datetime.date.today())}
     if picture:
@@ -178,14 +177,11 @@ def run_visible_tests(katas: Sequence[Kata], verdict_wanted: bool) -> int:
             "there is no verdict without hidden tests, and those are with the instructor; "
             "kata grade without --json and --from runs the visible tests of your own folder"
         )
-    if importlib.util.find_spec("pytest") is None:
-        raise UsageError("visible tests need pytest; nox -s grade has it, or: pip install pytest")
     screen.print_learner_edition()
     codes = []
     for kata in katas:
         screen.print_visible_tests(kata)
-        command = [sys.executable, "-m", "pytest", "-q", "--color=no", "tests"]
-        codes.append(subprocess.run(command, cwd=kata.folder, stdin=subprocess.DEVNULL).returncode)
+        codes.append(practice.run_visible_tests(kata, ["-q"]))
     screen.print_visible_summary(katas, codes)
     # pytest: 0 all passed, 1 some failed, 2 a test file could not be imported.
     return 0 if not any(codes) else 1 if max(codes) <= 2 else 4

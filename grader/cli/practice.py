@@ -32,6 +32,7 @@ from grader.catalog import Kata, Upstream
 from grader.cli import screen
 from grader.errors import UsageError
 from grader.upstreams.by_hand import FAULTS, ByHand, Kind
+from grader.watching import VISIBLE_TESTS
 
 #: Where the first scripted upstream of a kata listens; the others are on the ports behind it.
 UPSTREAM_PORT = 8901
@@ -462,7 +463,7 @@ def run_visible_tests(kata: Kata, arguments: Sequence[str]) -> int:
     """Runs the kata's own tests by pytest, in its folder; returns pytest's exit code."""
     _needs("pytest")
     colours = [] if screen.coloured() else ["--color=no"]
-    command = [sys.executable, "-m", "pytest", "tests", *colours, *arguments]
+    command = [*VISIBLE_TESTS, *colours, *arguments]
     interrupts: list[bool] = []
     # Ctrl-C is for pytest, and for the debugger in it.
     before = signal.signal(signal.SIGINT, lambda *_: interrupts.append(True))

@@ -17,7 +17,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
 import rich.box
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
@@ -372,7 +371,8 @@ def print_readme(kata: Kata, record: Record) -> None:
     if record.attempts:
         state.append(f"{_count(record.attempts, 'attempt')}, at best {_points(record)} points")
     if record.hints:
-        state.append(f"{record.hints} of {_count(len(kata.hints), 'hint')} seen")
+        hints = len(kata.hints)
+        state.append(f"{min(record.hints, hints)} of {_count(hints, 'hint')} seen")
     print_line("; ".join(state))
 
 
@@ -437,6 +437,9 @@ def reset_words(kata: Kata, patch: pathlib.PurePath | None) -> str:
 def print_markdown(text: str) -> None:
     """Rendered on a terminal, with addresses in full; elsewhere as it is written."""
     if _out.is_terminal:
+        # Only here: it takes time to import.
+        from rich.markdown import Markdown
+
         _out.print(Markdown(text, hyperlinks=False))
     else:
         _out.print(text, soft_wrap=True)

@@ -17,7 +17,7 @@ from grader.cli import screen
 from grader.cli.arguments import INTERRUPTED
 from grader.engines.base import Engine
 from grader.errors import GraderError
-from grader.progress import Progress
+from grader.progress import Progress, suggested
 from grader.verdict import Outcome
 from grader.watching import Phase, Sight, Watching, next_kata
 
@@ -85,7 +85,7 @@ def status(sight: Sight) -> str:
     if sight.refusal is not None:
         return screen.plain(f"refused: {sight.refusal}; nothing was run")
     if sight.trouble is not None:
-        return screen.plain(f"the grader's trouble, not yours: {sight.trouble}")
+        return screen.plain(f"the grader's trouble, not yours: {sight.trouble}; g grades again")
     words = []
     if sight.verdict is not None and sight.at is not None:
         verdict = sight.verdict
@@ -157,8 +157,11 @@ class _Lines:
             # Where a wait cannot be interrupted, it ends soon.
             with contextlib.suppress(queue.Empty):
                 typed = self._news.get(timeout=_TICK_SECONDS)
-                if typed is not None and not self._obey(typed[:1]):
-                    return
+                try:
+                    if typed is not None and not self._obey(typed[:1]):
+                        return
+                except GraderError as error:
+                    screen.say(str(error))
 
     def _show(self) -> None:
         """What is new since the last time."""
@@ -195,7 +198,7 @@ class _Lines:
             _print_watched(watching)
         elif key == "l":
             records = [(each, progress.of(each)) for each in catalog.katas]
-            screen.print_list(records, progress.suggestion(catalog.katas))
+            screen.print_list(records, suggested(records))
         elif key == "t":
             tests = watching.run_tests(screen.columns())
             try:
@@ -208,10 +211,7 @@ class _Lines:
             self._sure = True
             screen.say("r again puts the starter back and keeps your version as a patch")
         elif key == "r":
-            try:
-                screen.print_reset(kata, put_starter_back(kata, catalog))
-            except GraderError as error:
-                screen.say(str(error))
+            screen.print_reset(kata, put_starter_back(kata, catalog))
         elif key == "g":
             watching.grade()
         elif key not in KEYS:

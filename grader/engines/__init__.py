@@ -4,13 +4,20 @@ from collections.abc import Callable, Mapping
 
 from grader.engines.base import Engine, Progress
 from grader.engines.bubblewrap import BubblewrapEngine
-from grader.engines.docker import DockerEngine
 from grader.engines.process import ProcessEngine
 from grader.errors import EngineTrouble, UsageError
 
+
+def _docker() -> Engine:
+    # Only here: Docker's SDK takes time to import.
+    from grader.engines.docker import DockerEngine
+
+    return DockerEngine()
+
+
 #: Every engine by name; `auto` takes the first that works.
 ENGINES: Mapping[str, Callable[[], Engine]] = {
-    "docker": DockerEngine,
+    "docker": _docker,
     "bubblewrap": BubblewrapEngine,
     "process": ProcessEngine,
 }

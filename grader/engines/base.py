@@ -2,6 +2,7 @@
 
 import contextlib
 import pathlib
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
@@ -25,6 +26,27 @@ _INSTALLERS = {
     "pacman": "pacman -S",
     "zypper": "zypper install",
 }
+
+
+def locked(
+    lock: pathlib.Path, environment: Mapping[str, str] | None = None
+) -> dict[str, tuple[str, Sequence[str]]]:
+    """Version and hashes, by name, of what a lock file has for an environment: this one by default.
+
+    `environment` gives the values of markers. Raises `ValueError` for what is no lock file.
+    """
+    # Only here: it takes time to import.
+    from packaging.requirements import Requirement
+
+    found: dict[str, tuple[str, Sequence[str]]] = {}
+    for entry in re.split(r"\n(?=\S)", lock.read_text("utf-8").strip()):
+        head, *hashes = entry.replace("\\\n", "").split("--hash=")
+        if head and not head.startswith("#"):
+            wanted = Requirement(head.strip())
+            if wanted.marker is None or wanted.marker.evaluate(environment):
+                version = str(wanted.specifier).removeprefix("==")
+                found[wanted.name] = version, [each.strip() for each in hashes]
+    return found
 
 
 def how_to_install(package: str, **elsewhere: str) -> str:

@@ -22,7 +22,7 @@ from importlib import metadata
 from grader.box.sandbox import DEVICES, MASKED, SHARED_MEMORY_MB
 from grader.catalog import Limits
 from grader.engines import local
-from grader.engines.base import BOX_PORT, LOCK, Progress, how_to_install
+from grader.engines.base import BOX_PORT, LOCK, Progress, how_to_install, locked
 from grader.engines.slot import Slot
 from grader.errors import EngineTrouble
 
@@ -255,8 +255,8 @@ def _environment() -> tuple[str, ...]:
     """
     site = pathlib.Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
     names = {"__pycache__"}
-    for library in re.findall(r"^[\w.-]+(?===)", LOCK.read_text("utf-8"), re.MULTILINE):
-        with contextlib.suppress(metadata.PackageNotFoundError):  # it may be for other systems
+    for library in locked(LOCK):
+        with contextlib.suppress(metadata.PackageNotFoundError):
             record = metadata.distribution(library).read_text("RECORD") or ""
             names |= set(re.findall(r'^"?([^/,\n"]+)', record, re.MULTILINE)) - {".."}
     links = ["pyvenv.cfg", "bin", *(str(site / name) for name in sorted(names))]

@@ -36,6 +36,8 @@ from grader.verdict import Usage
 _OWNER = "ai-engineer-katas.owner"
 _USER = "65534:65534"
 _ANSWER_SECONDS = 120
+#: So soon answers an engine that is there at all.
+_PROBE_SECONDS = 5
 #: What a file descriptor of a container says before each part of its output: which one, how much.
 _STREAM_HEADER = struct.Struct(">BxxxI")
 _STDOUT = 1
@@ -69,8 +71,8 @@ class DockerEngine:
 
     def problem(self) -> str | None:
         try:
-            self._client = docker.from_env(timeout=_ANSWER_SECONDS)
-            kind = self._client.info().get("OSType", "linux")
+            with contextlib.closing(docker.from_env(timeout=_PROBE_SECONDS)) as client:
+                kind = client.info().get("OSType", "linux")
         except _DOCKER_ERRORS as error:
             if "ermission denied" in str(error):
                 return (
@@ -271,7 +273,7 @@ class _Channel:
             self._connection.settimeout(_ANSWER_SECONDS)
             self._connection.sendall(wire.message(message))
         except OSError as error:
-            raise EngineTrouble(f"the {self._what}'s container is gone; grade again") from error
+            raise EngineTrouble(f"the {self._what}'s container is gone") from error
 
     def hear(self, seconds: float) -> Any:
         deadline = time.monotonic() + seconds
@@ -282,7 +284,7 @@ class _Channel:
             except TimeoutError:
                 raise
             except OSError as error:
-                raise EngineTrouble(f"the {self._what}'s container is gone; grade again") from error
+                raise EngineTrouble(f"the {self._what}'s container is gone") from error
             if not part:
                 said = self._errors.decode("utf-8", "replace").strip().rpartition("\n")[2]
                 raise EngineTrouble(

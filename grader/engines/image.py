@@ -19,9 +19,8 @@ from collections.abc import Iterator
 
 import docker
 import docker.errors
-from packaging.requirements import Requirement
 
-from grader.engines.base import LOCK, Progress
+from grader.engines.base import LOCK, Progress, locked
 from grader.errors import EngineTrouble
 
 #: The base from a registry; KATA_BASE_IMAGE names another one with Python 3.11 or newer.
@@ -201,16 +200,10 @@ def _requirements_for(target: dict[str, str]) -> str:
         "sys_platform": "linux",
         "extra": "",
     }
-    lines = []
-    for entry in re.split(r"\n(?=\S)", LOCK.read_text("utf-8")):
-        head, *hashes = entry.replace("\\\n", "").split("--hash=")
-        if not head.strip() or head.startswith("#"):
-            continue
-        requirement = Requirement(head.strip())
-        if requirement.marker is None or requirement.marker.evaluate(environment):
-            pins = " ".join(f"--hash={pin.strip()}" for pin in hashes)
-            lines.append(f"{requirement.name}{requirement.specifier} {pins}\n")
-    return "".join(lines)
+    return "".join(
+        " ".join([f"{name}=={version}", *(f"--hash={each}" for each in hashes)]) + "\n"
+        for name, (version, hashes) in locked(LOCK, environment).items()
+    )
 
 
 def _download(requirements: str, target: dict[str, str], folder: pathlib.Path) -> None:

@@ -99,7 +99,6 @@ class WarmBox:
         self.zygote = name
         self.lanes = lanes
         self._zygote = zygote
-        self._used: Mapping[int, Usage] = {}
 
     def usage(self) -> Mapping[int, Usage]:
         return _usage(_ask(self._zygote, do="usage"))

@@ -5,18 +5,14 @@ names of counters, does not say which line is wrong, and is not installed on a l
 """
 
 import http.client
-import math
 import re
 import socket
 import threading
 import time
-from collections import deque
 from contextlib import suppress
-from typing import Self
 from urllib.parse import urljoin, urlsplit
 
 MAX_BYTES = 5 * 1024 * 1024
-MAX_HISTORY = 1_000
 MAX_REDIRECTS = 5
 TYPES = {"counter", "gauge", "histogram", "summary", "untyped",
          "unknown", "info", "stateset", "gaugehistogram"}  # fmt: skip
@@ -42,7 +38,6 @@ class Samples:
 
     def __init__(self, text: str = "", ms: float = 0.0, open_metrics: bool = False) -> None:
         self.ms = ms
-        self.at = time.monotonic()
         self.types: dict[str, str] = {}
         self._values: dict[str, dict[tuple[tuple[str, str], ...], float]] = {}
         lines = text.split("\n")
@@ -77,27 +72,6 @@ class Samples:
                 bound = float(has["le"])
                 totals[bound] = totals.get(bound, 0.0) + value
         return sorted(totals.items())
-
-    def quantile(self, name: str, q: float, /, **labels: object) -> float | None:
-        """PromQL's histogram_quantile. None: no such histogram; NaN: nothing observed in it."""
-        buckets = self.buckets(name, **labels)
-        if not buckets:
-            return None
-        if q < 0 or q > 1:
-            return math.copysign(math.inf, q)
-        if len(buckets) < 2 or buckets[-1][0] != math.inf or not buckets[-1][1] > 0:
-            return math.nan
-        rank = q * buckets[-1][1]
-        start, below = 0.0, 0.0
-        for index, (bound, count) in enumerate(buckets[:-1]):
-            if count >= rank:
-                if index == 0 and bound <= 0:
-                    return bound
-                if count == below:
-                    return math.nan  # q is 0 and the first bucket is empty
-                return start + (bound - start) * (rank - below) / (count - below)
-            start, below = bound, count
-        return buckets[-2][0]  # beyond the last finite bound nothing more is known
 
     def _matching(self, name: str, labels: dict[str, object]) -> list[tuple[dict[str, str], float]]:
         wanted = {key: str(value) for key, value in labels.items()}.items()
@@ -147,22 +121,14 @@ def _shown(line: str) -> str:
 
 
 class Scraper:
-    """Scrapes on demand, or every `interval` seconds between start() and stop().
+    """Scrapes on demand. A url without a path means /metrics."""
 
-    A url without a path means /metrics.
-    """
-
-    def __init__(self, url: str, interval: float = 0.5, timeout: float = 2.0) -> None:
+    def __init__(self, url: str, timeout: float = 2.0) -> None:
         target = urlsplit(url)
         if target.scheme != "http" or not target.hostname:
             raise ValueError(f"a scraper needs an http:// address, not {url!r}")
         self.url = url if target.path.strip("/") else urljoin(url, "/metrics")
-        self.interval = interval
         self.timeout = timeout
-        self.history: deque[Samples] = deque(maxlen=MAX_HISTORY)
-        self.errors: deque[ScrapeError] = deque(maxlen=MAX_HISTORY)
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
 
     def scrape(self) -> Samples:
         start = time.monotonic()
@@ -225,37 +191,6 @@ class Scraper:
         if len(body) > MAX_BYTES:
             raise ScrapeError(f"{url} is larger than {MAX_BYTES // 1024**2} MB")
         return response.status, headers.get("Content-Type", ""), headers.get("Location", ""), body
-
-    def start(self) -> Self:
-        if self._thread is not None:
-            raise RuntimeError("the scraper is already running")
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._poll, daemon=True)
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(self.timeout + 1.0)
-            self._thread = None
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def _poll(self) -> None:
-        due = time.monotonic()
-        while True:
-            try:
-                self.history.append(self.scrape())
-            except ScrapeError as error:
-                self.errors.append(error)
-            due = max(due + self.interval, time.monotonic())
-            if self._stopping.wait(due - time.monotonic()):
-                return
 
 
 def _hang_up(connection: socket.socket, late: threading.Event) -> None:
