@@ -132,6 +132,26 @@ def test_a_link_out_of_a_folder_is_refused(toy: Kata) -> None:
     assert from_roster(cohort) == [("a1", "refused")]
 
 
+@pytest.mark.parametrize("place", ["adder", "01-toy", "katas"])
+def test_a_folder_that_is_a_link_to_somebody_elses_work_is_refused(toy: Kata, place: str) -> None:
+    cohort = cohorts.make(toy, "a1,A,,,,\nb2,B,,,,\n")
+    theirs = {"adder": "adder", "01-toy": "01-toy/adder", "katas": "katas/01-toy/adder"}[place]
+    write(cohort.folder / "in", {"a1/notes.txt": "", f"b2/{theirs}/adder.py": RIGHT})
+    (cohort.folder / "in/a1" / place).symlink_to(f"../b2/{place}")
+    assert [(each.learner, each.state) for each in drop(cohort)] == [
+        ("a1", "refused"), ("b2", "new")]  # fmt: skip
+    with cohort.store() as store:
+        refused = next(text for learner, _, text in kept(store) if learner == "a1")
+    assert refused == "adder is a link that leaves the folder; hand in the files themselves"
+
+
+def test_a_link_within_a_learners_own_folder_is_followed(toy: Kata) -> None:
+    cohort = cohorts.make(toy, "a1,A,,,,\n")
+    folder = write(cohort.folder / "in/a1", {"mine/adder.py": RIGHT})
+    (folder / "adder").symlink_to("mine")
+    assert [each.state for each in drop(cohort)] == ["new"]
+
+
 def test_what_was_not_there_at_the_last_look_came_later(toy: Kata) -> None:
     """A file's time can be set to anything; it helps no further back than the last look."""
     cohort = cohorts.make(toy, "a1,A,,work,,\n")

@@ -150,6 +150,12 @@ def from_folder(
         found = True
         work: Work
         try:
+            inside = inside.resolve()
+            if not inside.is_relative_to(folder.resolve()):
+                raise RefusedSubmission(
+                    f"{kata.short_name} is a link that leaves the folder; hand in the files "
+                    "themselves"
+                )
             work = collect(kata, inside)
         except RefusedSubmission as error:
             work = _named(error, inside, kata)
