@@ -165,9 +165,48 @@ def test_what_was_not_there_at_the_last_look_came_later(toy: Kata) -> None:
         assert [each.at for each in store.hand_ins()] == [BEFORE, AFTER]
 
 
-def drop(cohort: Cohort, at: dt.datetime | None = BEFORE) -> list[collect.Collected]:
+def drop(
+    cohort: Cohort, at: dt.datetime | None = BEFORE, katas: str = "", now: dt.datetime = AFTER
+) -> list[collect.Collected]:
     with cohort.store() as store:
-        return list(collect.from_drop(cohort, store, cohort.folder / "in", cohort.katas, AFTER, at))
+        chosen = cohort.chosen(katas.split())
+        return list(collect.from_drop(cohort, store, cohort.folder / "in", chosen, now, at))
+
+
+def dated(path: pathlib.Path, at: dt.datetime = BEFORE) -> None:
+    os.utime(path, (at.timestamp(), at.timestamp()))
+
+
+def test_all_that_lies_in_a_drop_folder_at_the_first_look_came_before_it(toy: Kata) -> None:
+    cohorts.second_kata(toy)
+    cohort = cohorts.make(toy, "a1,A,,,,\nb2,B,,,,\n", katas=("adder", "adder-two"))
+    folder = write(cohort.folder / "in", {
+        "a1_adder.zip": zipped({"adder/adder.py": "one"}),
+        "a1_adder-two.zip": zipped({"adder-two/adder.py": "two"}),
+        "b2/adder/adder.py": "one", "b2.zip": zipped({"adder-two/adder.py": "two"}),
+    })  # fmt: skip
+    for path in folder.rglob("*"):
+        dated(path)
+    assert [each.state for each in drop(cohort, None)] == ["new"] * 4
+    with cohort.store() as store:
+        assert {each.at for each in store.hand_ins()} == {BEFORE}
+
+
+def test_a_look_at_one_kata_leaves_what_is_known_of_the_others(toy: Kata) -> None:
+    cohorts.second_kata(toy)
+    cohort = cohorts.make(toy, "a1,A,,,,\n", katas=("adder", "adder-two"))
+    folder = write(cohort.folder / "in", {"a1/adder/adder.py": "1"})
+    drop(cohort, None)
+    drop(cohort, None, "adder", AFTER + dt.timedelta(hours=1))
+    write(folder, {"a1/adder/adder.py": "2", "a1/adder-two/adder.py": "forged"})
+    dated(folder / "a1/adder/adder.py")
+    dated(folder / "a1/adder-two/adder.py")
+    drop(cohort, None, now=AFTER + dt.timedelta(hours=2))
+    with cohort.store() as store:
+        at = {text: each.at for each, (_, _, text) in
+              zip(store.hand_ins(), kept(store), strict=True)}  # fmt: skip
+    assert at["forged"] == AFTER
+    assert at["2"] == AFTER + dt.timedelta(hours=1)
 
 
 def test_a_drop_folder(toy: Kata) -> None:

@@ -16,7 +16,7 @@ import re
 import stat
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from grader.catalog import Kata
@@ -52,7 +52,8 @@ class Look:
     at: dt.datetime
     #: Of a repository.
     head: str = ""
-    katas: Sequence[str] = ()
+    #: Of folders: when each kata (full name) was looked for.
+    katas: Mapping[str, dt.datetime] = dataclasses.field(default_factory=dict)
 
 
 def from_drop(
@@ -65,6 +66,8 @@ def from_drop(
     """
     if not folder.is_dir():
         raise UsageError(f"{folder} is not a folder; name the one that hand-ins are dropped into")
+    # One look for all that a learner has dropped: none of it came after the rest.
+    looks: dict[str, Look | None] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
@@ -74,11 +77,14 @@ def from_drop(
         if learner is None:
             told = f"{path.name} belongs to nobody in the roster; its name begins with an id"
             yield Collected("", "", "trouble", told)
-        elif path.is_dir() and not path.is_symlink():
-            yield from from_folder(cohort, store, learner.id, path, katas, now, "drop", at)
-        else:
-            yield from _from_archive(cohort, store, learner.id, path, katas, now, "drop", at)
-            remember(store, "drop", learner.id, Look(now, "", [kata.name for kata in katas]))
+            continue
+        if learner.id not in looks:
+            looks[learner.id] = last_look(store, "drop", learner.id)
+        take = from_folder if path.is_dir() and not path.is_symlink() else _from_archive
+        look = looks[learner.id]
+        yield from take(cohort, store, learner.id, path, katas, now, "drop", look, at)
+    for id in looks:
+        remember(store, "drop", id, now, katas)
 
 
 def watch(
@@ -132,13 +138,9 @@ def keep_hand_in(
 
 def from_folder(
     cohort: Cohort, store: Store, learner: str, folder: pathlib.Path, katas: Sequence[Kata],
-    now: dt.datetime, source: str, at: dt.datetime | None = None,
+    now: dt.datetime, source: str, look: Look | None, at: dt.datetime | None = None,
 ) -> Iterator[Collected]:  # fmt: skip
     """A learner's folder: a clone, or folders of katas, or archives, or one kata's files."""
-    if not folder.is_dir():
-        yield Collected(learner, "", "trouble", f"the folder {folder} is not there")
-        return
-    look = last_look(store, source, learner)
     shared = _shared_progress(folder)
     found = False
     for kata in katas:
@@ -166,10 +168,9 @@ def from_folder(
         yield keep_hand_in(store, learner, kata, work, time_of, source, now, starter_counts=False)
     archives = [path for path in sorted(folder.iterdir()) if is_archive(path.name)]
     for path in archives:
-        yield from _from_archive(cohort, store, learner, path, katas, now, source, at)
+        yield from _from_archive(cohort, store, learner, path, katas, now, source, look, at)
     if not found and not archives:
         yield Collected(learner, "", "absent", f"{folder} holds none of the katas")
-    remember(store, source, learner, Look(now, "", [kata.name for kata in katas]))
 
 
 def _shared_progress(folder: pathlib.Path) -> Progress | None:
@@ -182,10 +183,9 @@ def _shared_progress(folder: pathlib.Path) -> Progress | None:
 
 def _from_archive(
     cohort: Cohort, store: Store, learner: str, path: pathlib.Path, katas: Sequence[Kata],
-    now: dt.datetime, source: str, at: dt.datetime | None,
+    now: dt.datetime, source: str, look: Look | None, at: dt.datetime | None,
 ) -> Iterator[Collected]:  # fmt: skip
-    look = None if at else last_look(store, source, learner)
-    origin = Origin(source, at or changed_at(path), now, look=look)
+    origin = Origin(source, at or changed_at(path), now, look=None if at else look)
     files = {path.name: functools.partial(file_content, path.name, path)}
     yield from from_files(cohort, store, learner, files, katas, origin)
 
@@ -243,9 +243,9 @@ def from_files(
 def _time(cohort: Cohort, kata: Kata, origin: Origin) -> dt.datetime:
     """When something was handed in, as far as its source can tell."""
     if origin.certain:
-        look = origin.look
+        looks = origin.look.katas if origin.look else {}
         # What was not there at the last look has come later, whatever its time may say.
-        return max(origin.at, look.at) if look and kata.name in look.katas else origin.at
+        return max(origin.at, looks.get(kata.name, origin.at))
     # An export does not tell the time: on time, or as little late as can be.
     due = cohort.due(kata.name)
     grace = dt.timedelta(minutes=cohort.config.late.grace_minutes, seconds=1)
@@ -345,13 +345,21 @@ def last_look(store: Store, kind: str, learner: str) -> Look | None:
     if text is None:
         return None
     at, head, katas = json.loads(text)
-    return Look(dt.datetime.fromisoformat(at), head, katas)
+    if isinstance(katas, list):  # as they were kept at first
+        katas = dict.fromkeys(katas, at)
+    moments = {name: dt.datetime.fromisoformat(moment) for name, moment in katas.items()}
+    return Look(dt.datetime.fromisoformat(at), head, moments)
 
 
-def remember(store: Store, kind: str, learner: str, look: Look) -> None:
-    store.set_fact(
-        f"look:{kind}:{learner}", json.dumps([look.at.isoformat(), look.head, list(look.katas)])
-    )
+def remember(
+    store: Store, kind: str, learner: str, now: dt.datetime, katas: Sequence[Kata] = (),
+    head: str = "",
+) -> None:  # fmt: skip
+    """Notes a look at a learner's source; of katas that were left out the earlier one stays."""
+    before = last_look(store, kind, learner)
+    moments = {**(before.katas if before else {}), **{kata.name: now for kata in katas}}
+    told = {name: moment.isoformat() for name, moment in moments.items()}
+    store.set_fact(f"look:{kind}:{learner}", json.dumps([now.isoformat(), head, told]))
 
 
 def _of_id(cohort: Cohort, id: str) -> Learner | None:

@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from grader.catalog import Kata
 from grader.cohort.collect import (
     Collected,
-    Look,
     Work,
     from_folder,
     keep_hand_in,
@@ -51,7 +50,12 @@ def from_sources(
             yield Collected(learner.id, "", "absent", "no source in the roster")
         elif not learner.is_git:
             folder = cohort.folder / learner.source
-            yield from from_folder(cohort, store, learner.id, folder, katas, now, "folder")
+            if not folder.is_dir():
+                yield Collected(learner.id, "", "trouble", f"the folder {folder} is not there")
+                continue
+            look = last_look(store, "folder", learner.id)
+            yield from from_folder(cohort, store, learner.id, folder, katas, now, "folder", look)
+            remember(store, "folder", learner.id, now, katas)
 
     def fetch(learner: Learner) -> tuple[Learner, tuple[str, list[_Version]] | SourceTrouble]:
         try:
@@ -77,7 +81,7 @@ def from_sources(
             yield from kept.values()
             if not kept:
                 yield Collected(learner.id, "", "absent", "no kata in the repository by then")
-            remember(store, "git", learner.id, Look(now, head))
+            remember(store, "git", learner.id, now, head=head)
 
 
 # Git
