@@ -1,6 +1,7 @@
 """Setting up a cohort, and what is collected from where."""
 
 import datetime as dt
+import errno
 import io
 import os
 import pathlib
@@ -9,6 +10,7 @@ import stat
 import struct
 import tarfile
 import zipfile
+from collections.abc import Iterator
 
 import pytest
 
@@ -335,6 +337,41 @@ def test_without_a_kata_a_broken_archive_is_told_but_not_guessed(toy: Kata) -> N
     assert (told.state, "--kata" in told.told) == ("trouble", True)
     write(cohort.folder / "in", {"a1/adder-two.zip": b"junk"})
     assert {(each.kata, each.state) for each in drop(cohort)} >= {("01-toy/adder-two", "refused")}
+
+
+def unreadable(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a user whom its mode keeps out; root is kept out of nothing."""
+    listed = pathlib.Path.iterdir
+
+    def iterdir(self: pathlib.Path) -> Iterator[pathlib.Path]:
+        if self == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return listed(self)
+
+    monkeypatch.setattr(pathlib.Path, "iterdir", iterdir)
+
+
+def test_one_folder_that_cannot_be_read_does_not_end_the_rest(
+    toy: Kata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = cohorts.make(toy, "a1,A,,in/a1,,\nb2,B,,in/b2,,\n")
+    folder = write(cohort.folder / "in", {"a1/x/adder.py": "1", "b2/adder/adder.py": "2"})
+    with monkeypatch.context() as patch:
+        unreadable(folder / "a1", patch)
+        told = drop(cohort, None)
+        assert [(each.learner, each.state) for each in told] == [("a1", "trouble"), ("b2", "new")]
+        wanted = f"{folder / 'a1'} cannot be read: Permission denied; give this user access"
+        assert told[0].told == wanted
+        assert from_roster(cohort) == [("a1", "trouble"), ("b2", "known")]
+        unreadable(folder, patch)
+        with pytest.raises(UsageError, match="cannot be read: Permission denied"):
+            drop(cohort, None)
+    write(folder, {"a1/adder/adder.py": "1"})
+    dated(folder / "a1/adder/adder.py")
+    drop(cohort, None, now=AFTER + dt.timedelta(hours=1))
+    with cohort.store() as store:
+        # What could not be looked at may have been there.
+        assert [each.at for each in store.hand_ins(["a1"])] == [BEFORE]
 
 
 # Exports

@@ -64,14 +64,22 @@ def from_drop(
 
     "a1/…" with katas, archives or files in it; "a1.zip"; or "a1_KATA.zip" for a single kata.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder; name the one that hand-ins are dropped into")
+    try:
+        entries = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(
+            f"{folder} is not a folder; name the one that hand-ins are dropped into"
+        ) from None
+    except OSError as error:
+        raise UsageError(unreadable(folder, error)) from None
     # One look for all that a learner has dropped: none of it came after the rest.
     looks: dict[str, Look | None] = {}
-    for path in sorted(folder.iterdir()):
+    unseen = set[str]()
+    for path in entries:
         if path.name.startswith("."):
             continue
-        id = path.name if path.is_dir() else stem(path.name)
+        is_folder = not path.is_symlink() and path.is_dir()
+        id = path.name if is_folder else stem(path.name)
         while (learner := _of_id(cohort, id)) is None and "_" in id:
             id = id.rpartition("_")[0]
         if learner is None:
@@ -80,10 +88,14 @@ def from_drop(
             continue
         if learner.id not in looks:
             looks[learner.id] = last_look(store, "drop", learner.id)
-        take = from_folder if path.is_dir() and not path.is_symlink() else _from_archive
+        take = from_folder if is_folder else _from_archive
         look = looks[learner.id]
-        yield from take(cohort, store, learner.id, path, katas, now, "drop", look, at)
-    for id in looks:
+        try:
+            yield from take(cohort, store, learner.id, path, katas, now, "drop", look, at)
+        except OSError as error:
+            unseen.add(learner.id)
+            yield Collected(learner.id, "", "trouble", unreadable(path, error))
+    for id in looks.keys() - unseen:
         remember(store, "drop", id, now, katas)
 
 
@@ -331,6 +343,10 @@ def _state_of(folder: pathlib.Path) -> object:
                 status = os.lstat(os.path.join(place, name))
                 state.append((place, name, status.st_size, status.st_mtime_ns))
     return sorted(state)
+
+
+def unreadable(path: pathlib.Path, error: OSError) -> str:
+    return f"{path} cannot be read: {error.strerror}; give this user access"
 
 
 def squeezed(text: str) -> str:

@@ -22,6 +22,7 @@ from grader.cohort.collect import (
     keep_hand_in,
     last_look,
     remember,
+    unreadable,
 )
 from grader.cohort.config import Cohort
 from grader.cohort.roster import Learner
@@ -50,12 +51,18 @@ def from_sources(
             yield Collected(learner.id, "", "absent", "no source in the roster")
         elif not learner.is_git:
             folder = cohort.folder / learner.source
-            if not folder.is_dir():
-                yield Collected(learner.id, "", "trouble", f"the folder {folder} is not there")
-                continue
             look = last_look(store, "folder", learner.id)
-            yield from from_folder(cohort, store, learner.id, folder, katas, now, "folder", look)
-            remember(store, "folder", learner.id, now, katas)
+            try:
+                if not folder.is_dir():
+                    missing = f"the folder {folder} is not there"
+                    yield Collected(learner.id, "", "trouble", missing)
+                    continue
+                yield from from_folder(
+                    cohort, store, learner.id, folder, katas, now, "folder", look
+                )
+                remember(store, "folder", learner.id, now, katas)
+            except OSError as error:
+                yield Collected(learner.id, "", "trouble", unreadable(folder, error))
 
     def fetch(learner: Learner) -> tuple[Learner, tuple[str, list[_Version]] | SourceTrouble]:
         try:
