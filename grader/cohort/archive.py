@@ -24,6 +24,8 @@ from grader.submission import IGNORED_FOLDERS, MAX_BYTES
 #: What a learner hands in: the archive itself, and all of it unpacked.
 MAX_PACKED = 25 * 1024 * 1024
 MAX_UNPACKED = 100 * 1024 * 1024
+#: As long as a path can be on Linux.
+_MAX_PATH = 4096
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _OTHER_SUFFIXES = (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst")
 _IGNORED = IGNORED_FOLDERS | {"__MACOSX"}
@@ -152,8 +154,12 @@ def _add(
 
 def _path(name: str, member: str) -> str | None:
     """A member's path, or None if it is never part of a submission."""
-    parts = [part for part in member.split("/") if part not in ("", ".")]
+    if len(member) > _MAX_PATH:
+        raise RefusedSubmission(
+            f"{name} holds a path of {len(member)} characters; hand in the kata's files alone"
+        )
     shown = ascii(member)[:80]
+    parts = [part for part in member.split("/") if part not in ("", ".")]
     if member.startswith("/") or ".." in parts or "\\" in member or member[1:2] == ":":
         raise RefusedSubmission(f"{name} holds {shown}, which leads out of its folder")
     if "\0" in member:

@@ -278,19 +278,18 @@ def file_content(name: str, path: pathlib.Path) -> bytes:
 
 def _prefix(tree: Tree, kata: Kata, katas: Sequence[Kata]) -> str | None:
     """Below which path of a tree a kata lies: the fullest name counts, then the shortest path."""
-    found: list[tuple[int, str]] = []
+    found = set[str]()
     for path in tree:
+        if kata.short_name not in path:  # said in a moment, of most paths
+            continue
         parts = path.split("/")
-        for position in range(len(parts) - 1):
-            folder = "/".join(parts[: position + 1])
-            if parts[position] == kata.short_name and kata.is_editable(
-                "/".join(parts[position + 1 :])
-            ):
-                fits = [f"/{folder}".endswith(f"/{name}")
-                        for name in (f"katas/{kata.name}", kata.name, kata.short_name)]  # fmt: skip
-                found.append((fits.index(True), f"{folder}/"))
-    if found:
-        return min(found, key=lambda pair: (pair[0], len(pair[1]), pair[1]))[1]
+        for position, part in enumerate(parts[:-1], 1):
+            if part == kata.short_name and kata.is_editable("/".join(parts[position:])):
+                found.add("/".join(parts[:position]))
+    names = (f"/katas/{kata.name}", f"/{kata.name}", f"/{kata.short_name}")
+    for name in names:
+        if fitting := [folder for folder in found if f"/{folder}".endswith(name)]:
+            return min(fitting, key=lambda folder: (len(folder), folder)) + "/"
     if len(katas) > 1:
         return None
     # For a single kata: wherever the first of its files lies, in as few folders as can be.
