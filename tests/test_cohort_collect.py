@@ -436,6 +436,39 @@ def test_canvas(toy: Kata, tmp_path: pathlib.Path) -> None:
         assert late == {"b2"}
 
 
+def damaged(content: bytes, old: bytes) -> bytes:
+    """One byte is another where `old` stands."""
+    at = content.index(old)
+    return content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
+
+
+def test_a_damaged_export_is_not_a_learners_failure(toy: Kata) -> None:
+    cohort = cohorts.make(toy, PEOPLE)
+    whole = zipped({"smithsam_901_1_adder.py": RIGHT * 9, "smithsam_902_2_adder.py": "d"})
+    # What follows the first member's name is packed.
+    export = cohort.folder / "x.zip"
+    export.write_bytes(damaged(whole, whole[30 + len("smithsam_901_1_adder.py") :][:8]))
+    with cohort.store() as store:
+        told = list(uploads.from_canvas(cohort, store, export, cohort.katas, AFTER))
+        assert [(each.learner, each.state) for each in told] == [("c3", "trouble"), ("d4", "new")]
+        assert told[0].told == "an upload cannot be read from x.zip; download it again"
+        assert kept(store) == [("d4", "adder", "d")]
+
+
+@pytest.mark.parametrize("date", [b"\x00\x00\x00\x00", b"\xff\x7f\x21\x4c"])
+def test_a_member_without_a_date_is_taken(toy: Kata, date: bytes) -> None:
+    """No month, or the 62nd second: some packers write such."""
+    cohort = cohorts.make(toy, PEOPLE)
+    content = bytearray(zipped({"smithsam_901_1_adder.py": RIGHT}))
+    for magic, offset in ((b"PK\3\4", 10), (b"PK\1\2", 12)):
+        at = content.index(magic) + offset
+        content[at : at + 4] = date
+    (cohort.folder / "x.zip").write_bytes(content)
+    with cohort.store() as store:
+        list(uploads.from_canvas(cohort, store, cohort.folder / "x.zip", cohort.katas, AFTER))
+        assert kept(store) == [("c3", "adder", RIGHT)]
+
+
 @pytest.mark.parametrize("content", [b"no zip", zipped({"readme.txt": ""})])
 def test_what_is_no_export(toy: Kata, content: bytes) -> None:
     cohort = cohorts.make(toy, PEOPLE)

@@ -30,6 +30,9 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 _OTHER_SUFFIXES = (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst")
 _IGNORED = IGNORED_FOLDERS | {"__MACOSX"}
 _PIECE = 1 << 20
+#: What reading damaged or hostile bytes may raise.
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError,
+           OverflowError, RuntimeError, OSError)  # fmt: skip
 _PACKERS: Sequence[tuple[bytes, Callable[[IO[bytes]], Any]]] = (
     (b"\x1f\x8b", lambda packed: gzip.GzipFile(fileobj=packed)),
     (b"BZh", bz2.BZ2File),
@@ -72,8 +75,7 @@ def _told(name: str) -> Iterator[None]:
         yield
     except NotImplementedError:
         raise RefusedSubmission(f"{name} is packed in an unusual way; use plain zip") from None
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError,
-            ValueError, OverflowError, RuntimeError, OSError):  # fmt: skip
+    except DAMAGED:
         raise RefusedSubmission(
             f"{name} is cut off, damaged or no archive; hand in a zip or tar.gz that opens"
         ) from None

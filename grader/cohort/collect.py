@@ -25,12 +25,17 @@ from grader.cohort.config import Cohort
 from grader.cohort.records import HandIn
 from grader.cohort.roster import Learner
 from grader.cohort.store import Store
-from grader.errors import RefusedSubmission, UsageError
+from grader.errors import GraderError, RefusedSubmission, UsageError
 from grader.progress import FOLDER, Progress
 from grader.submission import IGNORED_FOLDERS, Submission, collect, of_files
 
 _MOST_PROGRESS = 1 << 20
 _AGAIN = re.compile(r"-\d+(?=\.[^.]*$|$)")
+
+
+class SourceTrouble(GraderError):
+    """A learner's source cannot be reached or read. It is not the work that is refused."""
+
 
 State = Literal["new", "known", "refused", "untouched", "absent", "trouble"]
 

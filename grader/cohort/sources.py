@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from grader.catalog import Kata
 from grader.cohort.collect import (
     Collected,
+    SourceTrouble,
     Work,
     from_folder,
     keep_hand_in,
@@ -27,17 +28,13 @@ from grader.cohort.collect import (
 from grader.cohort.config import Cohort
 from grader.cohort.roster import Learner
 from grader.cohort.store import Store
-from grader.errors import GraderError, RefusedSubmission
+from grader.errors import RefusedSubmission
 from grader.submission import IGNORED_FOLDERS, MAX_BYTES, of_files
 
 _CLONES_AT_ONCE = 8
 _GIT_SECONDS = 300
 #: `git ls-tree -l -z`: mode, type, object, size (or -), path.
 _LISTED = re.compile(rb"(\d+) (\w+) ([0-9a-f]+) +(\d+|-|BAD)\t(.+)", re.DOTALL)
-
-
-class SourceTrouble(GraderError):
-    """A learner's source cannot be reached or read. It is not the work that is refused."""
 
 
 def from_sources(

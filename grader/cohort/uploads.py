@@ -10,8 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 from grader.catalog import Kata
-from grader.cohort.archive import MAX_PACKED
-from grader.cohort.collect import Collected, Origin, changed_at, file_content, from_files, squeezed
+from grader.cohort.archive import DAMAGED, MAX_PACKED
+from grader.cohort.collect import (
+    Collected,
+    Origin,
+    SourceTrouble,
+    changed_at,
+    file_content,
+    from_files,
+    squeezed,
+)
 from grader.cohort.config import Cohort
 from grader.cohort.roster import Learner
 from grader.cohort.store import Store
@@ -102,7 +110,10 @@ def _from_export(
                 continue
             origin = Origin(f"{system} {export.name}", at or newest, now, person in late,
                              certain=at is not None)  # fmt: skip
-            yield from from_files(cohort, store, owner.id, files, katas, origin)
+            try:
+                yield from from_files(cohort, store, owner.id, files, katas, origin)
+            except SourceTrouble as error:
+                yield Collected(owner.id, "", "trouble", str(error))
 
 
 def _members(
@@ -119,23 +130,26 @@ def _members(
         archive = stack.enter_context(zipfile.ZipFile(export))
         for member in archive.infolist():
             if not member.is_dir():
-                with contextlib.suppress(ValueError):
+                try:
                     # Zip has local times, of whoever made it.
                     made = dt.datetime(*member.date_time).astimezone(dt.UTC)
-                    yield member.filename, made, functools.partial(_unzipped, archive, member)
+                except ValueError:
+                    made = changed_at(export)
+                yield member.filename, made, functools.partial(_unzipped, export, archive, member)
     except OSError as error:
         raise UsageError(f"{export} cannot be read: {error.strerror}") from None
-    except zipfile.BadZipFile:
+    except DAMAGED:
         raise UsageError(f"{export} is not a whole zip; download it again") from None
 
 
-def _unzipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+def _unzipped(export: pathlib.Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     name = member.filename.rpartition("/")[2]
     try:
         with archive.open(member) as stream:
             content = stream.read(MAX_PACKED + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError):
-        raise RefusedSubmission(f"{ascii(name)[1:-1]} cannot be read from the export") from None
+    except DAMAGED:
+        told = f"an upload cannot be read from {export.name}; download it again"
+        raise SourceTrouble(told) from None
     if len(content) > MAX_PACKED:
         raise RefusedSubmission(f"{ascii(name)[1:-1]} is larger than {MAX_PACKED // 1024**2} MB")
     return content
