@@ -436,6 +436,30 @@ def test_canvas(toy: Kata, tmp_path: pathlib.Path) -> None:
         assert late == {"b2"}
 
 
+@pytest.mark.parametrize("work", [
+    {"Ada King Lovelace.zip": zipped_link()},
+    {"Ada King Lovelace.zip": b"junk"},
+    {"Ada King Lovelace.zip": zipped({"notes.txt": ""})},
+    {"Ada King Lovelace.py": ""},
+    {"Ada King Lovelace.zip": zipped({}), "Lovelace.txt": ""},
+])  # fmt: skip
+def test_a_refusal_that_is_kept_names_no_file_that_may_name_its_owner(
+    toy: Kata, monkeypatch: pytest.MonkeyPatch, work: dict[str, bytes | str]
+) -> None:
+    cohort = cohorts.make(toy, PEOPLE)
+    place = "Ada King Lovelace_101_assignsubmission_file_"
+    moodle(cohort, {f"{place}/{name}": content for name, content in work.items()})
+    write(cohort.folder / "in", {f"a1/{name}": content for name, content in work.items()})
+    drop(cohort)
+    unpacked = write(cohort.folder / "out", {f"{place}adder.py": "more than nothing"})
+    with cohort.store() as store:
+        monkeypatch.setattr(collect, "MAX_PACKED", 1)
+        list(uploads.from_moodle(cohort, store, unpacked, cohort.katas, AFTER))
+        refusals = {each.refusal or "" for each in store.hand_ins()}
+    assert len(refusals) > 1
+    assert not any("Lovelace" in each for each in refusals), refusals
+
+
 def damaged(content: bytes, old: bytes) -> bytes:
     """One byte is another where `old` stands."""
     at = content.index(old)

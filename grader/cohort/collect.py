@@ -203,7 +203,7 @@ def _from_archive(
     now: dt.datetime, source: str, look: Look | None, at: dt.datetime | None,
 ) -> Iterator[Collected]:  # fmt: skip
     origin = Origin(source, at or changed_at(path), now, look=None if at else look)
-    files = {path.name: functools.partial(file_content, path.name, path)}
+    files = {path.name: functools.partial(file_content, path)}
     yield from from_files(cohort, store, learner, files, katas, origin)
 
 
@@ -219,7 +219,10 @@ def from_files(
     cohort: Cohort, store: Store, learner: str, files: Tree, katas: Sequence[Kata],
     origin: Origin,
 ) -> Iterator[Collected]:  # fmt: skip
-    """What one learner handed in at once: archives, or loose files, by their paths."""
+    """What one learner handed in at once: archives, or loose files, by their paths.
+
+    Learners name files after themselves, so no refusal that is kept names what was uploaded.
+    """
     tree: dict[str, Callable[[], bytes]] = {}
     where = ", ".join(ascii(name)[1:-1] for name in list(files)[:3])
 
@@ -231,7 +234,7 @@ def from_files(
         for name, read in files.items():
             if is_archive(name):
                 prefix = f"{stem(name)}/" if len(files) > 1 else ""
-                inside = open_archive(name, read())
+                inside = open_archive("the archive", read())
                 tree.update({prefix + path: reader for path, reader in inside.items()})
             else:
                 tree[name] = read
@@ -240,7 +243,7 @@ def from_files(
         meant = [each for each in katas if len(katas) == 1 or squeezed(each.short_name) in named]
         yield from (keep(kata, error) for kata in meant)
         if not meant:
-            told = f"{error}; which kata it is for cannot be told: collect it with --kata"
+            told = f"{where}: {error}; which kata it is for cannot be told: collect it with --kata"
             yield Collected(learner, "", "trouble", told)
         return
     prefixes = [(kata, _prefix(tree, kata, katas)) for kata in katas]
@@ -249,7 +252,8 @@ def from_files(
         found = [(katas[0], _wrapper(tree))]
     for kata, prefix in found:
         try:
-            yield keep(kata, of_files(kata, _below(tree, prefix, kata), where))
+            files_below = _below(tree, prefix, kata)
+            yield keep(kata, of_files(kata, files_below, "what was handed in"))
         except RefusedSubmission as error:
             yield keep(kata, error)
     if not found:
@@ -269,8 +273,9 @@ def _time(cohort: Cohort, kata: Kata, origin: Origin) -> dt.datetime:
     return due + grace if origin.late else min(origin.at, due)
 
 
-def file_content(name: str, path: pathlib.Path) -> bytes:
-    name = ascii(name)[1:-1]
+def file_content(path: pathlib.Path) -> bytes:
+    """What was uploaded; refused in words that leave out its name, which may be a person's."""
+    name = "the uploaded file"
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise RefusedSubmission(f"{name} is not a regular file; hand in a plain one")

@@ -124,7 +124,7 @@ def _members(
         for place in sorted(export.rglob("*")):
             if place.is_file() and not place.is_symlink():
                 name = place.relative_to(export).as_posix()
-                yield name, changed_at(place), functools.partial(file_content, place.name, place)
+                yield name, changed_at(place), functools.partial(file_content, place)
         return
     try:
         archive = stack.enter_context(zipfile.ZipFile(export))
@@ -143,7 +143,6 @@ def _members(
 
 
 def _unzipped(export: pathlib.Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    name = member.filename.rpartition("/")[2]
     try:
         with archive.open(member) as stream:
             content = stream.read(MAX_PACKED + 1)
@@ -151,7 +150,7 @@ def _unzipped(export: pathlib.Path, archive: zipfile.ZipFile, member: zipfile.Zi
         told = f"an upload cannot be read from {export.name}; download it again"
         raise SourceTrouble(told) from None
     if len(content) > MAX_PACKED:
-        raise RefusedSubmission(f"{ascii(name)[1:-1]} is larger than {MAX_PACKED // 1024**2} MB")
+        raise RefusedSubmission(f"the uploaded file is larger than {MAX_PACKED // 1024**2} MB")
     return content
 
 
