@@ -13,6 +13,7 @@ from grader import verify
 from grader.catalog import Catalog, Kata
 from grader.cohort import integrity
 from grader.cohort.config import Cohort
+from grader.cohort.records import HandIn
 from grader.cohort.store import Store
 from grader.submission import Submission, collect
 from tests import marked
@@ -218,6 +219,18 @@ def test_traces_in_a_cohort(ours: Cohort, store: Store, toy: Kata) -> None:
     assert "<b>a.py" not in page
     assert "ada17" not in page
     assert "Ada" not in page
+
+
+def test_a_refusal_is_quoted_without_the_learners_name(
+    ours: Cohort, store: Store, toy: Kata
+) -> None:
+    refusal = "more/Ada Lovelace.py is a link that leaves the folder; ask Lovelace"
+    store.add_hand_in(HandIn("ada17", toy.name, None, refusal, marked.NOON, "x", marked.NOON))
+    page = integrity.page(
+        ours, store, integrity.find(ours, store, [toy]), marked.NOON, store.pseudonym
+    )
+    assert "more/[name].py is a link" in words(page)
+    assert "Lovelace" not in page
 
 
 def test_more_memory_than_allowed_is_a_trace(ours: Cohort, store: Store, toy: Kata) -> None:

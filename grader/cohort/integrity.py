@@ -214,12 +214,15 @@ def page(
     most: int = 50,
 ) -> str:  # fmt: skip
     """An HTML document with all leads, and side by side the works of the first `most` pairs."""
-    struck = Secrets(cohort.roster.learners).struck
+    secrets = Secrets(cohort.roster.learners)
+
+    def struck(text: str, owners: Sequence[Owner]) -> str:
+        return secrets.struck(text, [owner.learner for owner in owners])
+
     pairs = []
     for each in leads.similar[:most]:
         works = [store.submission(each.kata, hash) for hash in each.submissions]
-        names = [owner.learner for owner in each.owners]
-        sides = tuple([(struck(line, names), marked) for line, marked in side]
+        sides = tuple([(struck(line, each.owners), marked) for line, marked in side]
                       for side in side_by_side(works[0], works[1]))  # fmt: skip
         pairs.append(Pair(each, sides))
     return templates().get_template("integrity.html").render(
