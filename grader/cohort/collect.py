@@ -161,7 +161,7 @@ def from_folder(
     shared = _shared_progress(folder)
     found = False
     for kata in katas:
-        if shared and (hints := shared.of(kata).hints):
+        if shared and (hints := shared.hints(kata)):
             store.note_hints(learner, kata.name, hints)
         inside = _kata_folder(folder, kata, katas)
         if inside is None:
