@@ -1,5 +1,6 @@
 """Leads: what is found, what is passed over, and how carefully it is said."""
 
+import dataclasses
 import datetime as dt
 import html
 import re
@@ -9,12 +10,13 @@ import pytest
 from selenium import webdriver
 from selenium_axe_python import Axe
 
-from grader import verify
+from grader import __version__, verify
 from grader.catalog import Catalog, Kata
 from grader.cohort import integrity
 from grader.cohort.config import Cohort
 from grader.cohort.records import HandIn
 from grader.cohort.store import Store
+from grader.grading import kata_hash
 from grader.submission import Submission, collect
 from tests import marked
 from tests.attacking import Attack, attacks
@@ -160,16 +162,34 @@ def test_chance_is_found(ours: Cohort, store: Store, toy: Kata) -> None:
     engine = engine_or_skip("bubblewrap")
     right = (toy.solutions / "reference/adder.py").read_text()
     odd = right + "\n# kept with a verdict that no seed gives\n"
-    marked.graded(store, toy, "ada17", right)
-    marked.graded(store, toy, "bob18", odd, {"adds": "6"})
+    works = [
+        ("ada17", right, {}),
+        ("bob18", odd, {"adds": "6"}),
+        ("gone", f"{odd}#", {"adds": "6"}),
+    ]
+    for learner, text, _ in works:
+        # Under another edition, which counts still: nothing to compare with.
+        marked.graded(store, toy, learner, text, {"adds": "other edition"})
     leads = integrity.find(ours, store, [toy])
     assert leads.chance is None
-    leads, problems = integrity.with_chance(leads, store, engine, [toy], 5, [3, 4], 2)
+    leads, problems = integrity.with_chance(leads, ours, store, engine, [toy], 5, [3, 4], 2)
+    assert (leads.chance, leads.tried_again) == ([], 0)
+    assert [problem.partition(";")[0] for problem in problems] == [
+        "01-toy/adder: nothing to compare with: no work is graded with this kata as it is now, by "
+        "this grader on bubblewrap"
+    ]
+    for _, text, failing in works:
+        work = Submission({"adder.py": text.encode()})
+        verdict = marked.verdict(toy, work, failing, kata_hash(toy).removeprefix("sha256:"))
+        verdict = dataclasses.replace(verdict, engine=engine.name, image=engine.image,
+                                      grader=__version__)  # fmt: skip
+        store.add_grading(verdict.as_json(), marked.NOON)
+    leads, problems = integrity.with_chance(leads, ours, store, engine, [toy], 5, [3, 4], 2)
     assert (problems, leads.tried_again) == ([], 2)
     [chance] = leads.chance or ()
     assert [each.learner for each in chance.owners] == ["bob18"]
     assert chance.behaviours == {"adds": "2 of 3"}
-    assert len(store.gradings()) == 2
+    assert len(store.gradings()) == 6
 
 
 def laid(attack: Attack) -> Submission:

@@ -17,11 +17,11 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from grader import grading
+from grader import __version__, grading
 from grader.catalog import REFERENCE, STARTER, Kata
 from grader.cohort.config import Cohort
 from grader.cohort.feedback import visible
-from grader.cohort.records import Grading, HandIn
+from grader.cohort.records import Edition, Grading, HandIn
 from grader.cohort.report import Secrets, templates
 from grader.cohort.store import Store
 from grader.cohort.winnowing import MOST_BYTES, fingerprints, side_by_side, text_of, tokens
@@ -404,29 +404,38 @@ def _tried(
 
 
 def with_chance(
-    leads: Leads, store: Store, engine: Engine, katas: Sequence[Kata], sample: int,
-    seeds: Sequence[int], jobs: int,
+    leads: Leads, cohort: Cohort, store: Store, engine: Engine, katas: Sequence[Kata],
+    sample: int, seeds: Sequence[int], jobs: int,
 ) -> tuple[Leads, list[str]]:  # fmt: skip
     """Grades up to `sample` works of each kata with these seeds, and compares with what is kept.
 
-    Returns the leads with those that differ, and what could not be tried. Works are taken evenly
-    over their hashes, so the same ones each time. None of these verdicts is kept.
+    That is, with what this grader keeps of the kata as it is now, on this engine: under another
+    kata, image or grader it need not be chance that a verdict differs. Returns the leads with those
+    that differ, and what could not be tried. Works are taken evenly over their hashes, so the same
+    ones each time. None of these verdicts is kept.
     """
     tasks: list[grading.Task] = []
     kept: dict[str, Grading] = {}
     owners: dict[str, list[Owner]] = {}
+    problems = []
+    listed = set(cohort.roster.ids)
     for kata in katas:
-        edition = store.applied(kata.name)
-        mine = _owners(store.hand_ins(katas=[kata.name]))
-        gradings = store.gradings([kata.name], [edition] if edition else [])
+        edition = Edition(grading.kata_hash(kata), engine.image or engine.name, __version__)
+        hand_ins = store.hand_ins(katas=[kata.name])
+        mine = _owners(each for each in hand_ins if each.learner in listed)
+        gradings = store.gradings([kata.name], [edition.id])
         found = sorted((each for each in gradings if each.submission in mine),
                        key=lambda each: each.submission)  # fmt: skip
+        if mine and not found:
+            problems.append(
+                f"{kata.name}: nothing to compare with: no work is graded with this kata as it is "
+                f"now, by this grader on {engine.name}; kata cohort grade does that"
+            )
         for each in found[:: max(1, -(-len(found) // sample))]:
             kept[each.key], owners[each.key] = each, mine[each.submission]
             work = store.submission(kata.name, each.submission)
             tasks += [grading.Task(kata, work, seed, each.key) for seed in seeds]
     failing: dict[str, list[frozenset[str]]] = {}
-    problems = []
     for task, verdict in grading.grade_all(engine, tasks, jobs):
         if isinstance(verdict, GraderError):
             problems.append(f"{task.kata.name}, seed {task.seed}: {verdict}")
