@@ -270,6 +270,16 @@ def test_code_that_cannot_be_read_is_no_trouble(ours: Cohort, store: Store, toy:
     assert integrity.find(ours, store, [toy]).tried == []
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("quote", ['"', "'", '"""', "'''"])
+def test_a_text_that_nothing_closes_holds_nobody_up(quote: str) -> None:
+    """Each escaped quote in it was once tried as another beginning: for minutes."""
+    text = f"x = {quote}" + f"\\{quote}" * (200_000 // (1 + len(quote)))
+    if len(quote) == 1:
+        assert [each.kind for each in integrity.tokens(text)] == ["name", "=", "text"]
+    assert integrity.tokens(text + "\\")
+
+
 def test_the_command_and_its_page(
     browser: webdriver.Chrome, ours: Cohort, store: Store, toy: Kata
 ) -> None:
