@@ -22,6 +22,7 @@ from grader.errors import UsageError
 from tests import cohorts
 from tests.cohorts import AFTER, BEFORE, DUE, kept, tarred, write, zipped
 from tests.commands import git, needs_git, root_of, under_git
+from tests.commands import kata as run
 from tests.gradings import RIGHT
 
 # Setting up
@@ -499,6 +500,28 @@ def test_what_is_no_export(toy: Kata, content: bytes) -> None:
     (cohort.folder / "x.zip").write_bytes(content)
     with cohort.store() as store, pytest.raises(UsageError, match="download"):
         list(uploads.from_moodle(cohort, store, cohort.folder / "x.zip", cohort.katas, AFTER))
+
+
+def test_only_some_learners_and_options_that_go_together(toy: Kata) -> None:
+    cohort = cohorts.make(toy, "a1,Ada A,,,,\nb2,Bob B,,,,\n")
+    root, place = root_of(toy), ["--cohort", str(cohort.folder)]
+    (cohort.folder / "canvas.zip").write_bytes(
+        zipped({"adaa_11_1_adder.py": "a", "bobb_12_2_adder.py": "b"})
+    )
+    (cohort.folder / "moodle.zip").write_bytes(
+        zipped({f"{name}_1{n}_assignsubmission_file_/adder.py": name
+                for n, name in enumerate(("Ada A", "Bob B"))})
+    )  # fmt: skip
+    write(cohort.folder / "in", {"a1.zip": zipped({"adder.py": "in"}), "b2/adder/adder.py": "in"})
+    for source in (["--canvas", "canvas.zip"], ["--moodle", "moodle.zip"], ["--drop", "in"]):
+        given = [source[0], str(cohort.folder / source[1])]
+        done = run(root, "cohort", "collect", "--learner", "b2", *place, *given)
+        assert (done.returncode, done.stdout) == (0, "collected: 1 new\n"), done.stderr
+    with cohort.store() as store:
+        assert {each.learner for each in store.hand_ins()} == {"b2"}
+    done = run(root, "cohort", "collect", "--at", "2026-10-24T23:59", *place)
+    assert done.returncode == 2
+    assert "--at goes with --moodle, --canvas or --drop" in done.stderr
 
 
 # Git

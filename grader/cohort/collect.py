@@ -16,7 +16,7 @@ import re
 import stat
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from grader.catalog import Kata
@@ -63,11 +63,12 @@ class Look:
 
 def from_drop(
     cohort: Cohort, store: Store, folder: pathlib.Path, katas: Sequence[Kata],
-    now: dt.datetime, at: dt.datetime | None = None,
+    now: dt.datetime, at: dt.datetime | None = None, only: Collection[str] | None = None,
 ) -> Iterator[Collected]:  # fmt: skip
     """Collects a folder that holds, for each learner, a folder or archives named by their id.
 
     "a1/…" with katas, archives or files in it; "a1.zip"; or "a1_KATA.zip" for a single kata.
+    With `only`, nothing of other learners (ids) is looked at.
     """
     try:
         entries = sorted(folder.iterdir())
@@ -90,6 +91,8 @@ def from_drop(
         if learner is None:
             told = f"{path.name} belongs to nobody in the roster; its name begins with an id"
             yield Collected("", "", "trouble", told)
+            continue
+        if only is not None and learner.id not in only:
             continue
         if learner.id not in looks:
             looks[learner.id] = last_look(store, "drop", learner.id)

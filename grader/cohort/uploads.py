@@ -6,7 +6,7 @@ import functools
 import pathlib
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Literal
 
 from grader.catalog import Kata
@@ -33,7 +33,7 @@ _CANVAS = re.compile(
 
 def from_moodle(
     cohort: Cohort, store: Store, export: pathlib.Path, katas: Sequence[Kata],
-    now: dt.datetime, at: dt.datetime | None = None,
+    now: dt.datetime, at: dt.datetime | None = None, only: Collection[str] | None = None,
 ) -> Iterator[Collected]:  # fmt: skip
     """Collects Moodle's "Download all submissions", as a zip or unpacked.
 
@@ -46,12 +46,12 @@ def from_moodle(
     a column `moodle` is matched by it, any other by the name. The members' times are those of the
     export, so none of them tells when something was handed in.
     """
-    yield from _from_export(cohort, store, export, katas, now, at, "moodle", _MOODLE)
+    yield from _from_export(cohort, store, export, katas, now, at, only, "moodle", _MOODLE)
 
 
 def from_canvas(
     cohort: Cohort, store: Store, export: pathlib.Path, katas: Sequence[Kata],
-    now: dt.datetime, at: dt.datetime | None = None,
+    now: dt.datetime, at: dt.datetime | None = None, only: Collection[str] | None = None,
 ) -> Iterator[Collected]:  # fmt: skip
     """Collects Canvas' "Download Submissions", as a zip or unpacked.
 
@@ -62,12 +62,13 @@ def from_canvas(
     A roster with a column `canvas` is matched by USER, any other by the name. When something was
     handed in is not told, but for "LATE".
     """
-    yield from _from_export(cohort, store, export, katas, now, at, "canvas", _CANVAS)
+    yield from _from_export(cohort, store, export, katas, now, at, only, "canvas", _CANVAS)
 
 
 def _from_export(
     cohort: Cohort, store: Store, export: pathlib.Path, katas: Sequence[Kata], now: dt.datetime,
-    at: dt.datetime | None, system: Literal["moodle", "canvas"], scheme: re.Pattern[str],
+    at: dt.datetime | None, only: Collection[str] | None, system: Literal["moodle", "canvas"],
+    scheme: re.Pattern[str],
 ) -> Iterator[Collected]:  # fmt: skip
     ids = {value: learner for learner in cohort.roster.learners
            if (value := learner.extra.get(system, ""))}  # fmt: skip
@@ -107,6 +108,8 @@ def _from_export(
                 told = (f"number {person} of {export.name} fits {why} in the roster; put {person} "
                         f"into a column {system} there")  # fmt: skip
                 yield Collected("", "", "trouble", told)
+                continue
+            if only is not None and owner.id not in only:
                 continue
             origin = Origin(f"{system} {export.name}", at or newest, now, person in late,
                              certain=at is not None)  # fmt: skip
