@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from grader.catalog import Catalog, Kata
-from grader.cohort import collect, config, sources, uploads
+from grader.cohort import collect, config, integrity, sources, uploads
 from grader.cohort.config import Cohort
 from grader.cohort.roster import Roster
 from grader.errors import UsageError
@@ -133,6 +133,21 @@ def test_a_link_out_of_a_folder_is_refused(toy: Kata) -> None:
     write(cohort.folder / "work", {"a1/adder/other": ""})
     (cohort.folder / "work/a1/adder/adder.py").symlink_to("/etc/passwd")
     assert from_roster(cohort) == [("a1", "refused")]
+    assert is_lead(cohort)
+
+
+@pytest.mark.parametrize("name", ["pipe", "loop", "con.py", "a\u202eb.py", "a\udcffb.py"])
+def test_odd_files_in_a_folder_are_leads(toy: Kata, name: str) -> None:
+    cohort = cohorts.make(toy, "a1,A,,work/a1,,\n")
+    folder = write(cohort.folder / "work/a1/adder", {"adder.py": RIGHT})
+    if name == "pipe":
+        os.mkfifo(folder / name)
+    elif name == "loop":
+        (folder / name).symlink_to(name)
+    else:
+        (folder / name).write_text("")
+    assert from_roster(cohort) == [("a1", "refused")]
+    assert is_lead(cohort)
 
 
 @pytest.mark.parametrize("place", ["adder", "01-toy", "katas"])
@@ -146,6 +161,7 @@ def test_a_folder_that_is_a_link_to_somebody_elses_work_is_refused(toy: Kata, pl
     with cohort.store() as store:
         refused = next(text for learner, _, text in kept(store) if learner == "a1")
     assert refused == "adder is a link that leaves the folder; hand in the files themselves"
+    assert is_lead(cohort)
 
 
 def test_a_link_within_a_learners_own_folder_is_followed(toy: Kata) -> None:
@@ -259,6 +275,12 @@ def zipped_link() -> bytes:
     return whole.getvalue()
 
 
+def with_nul() -> tarfile.TarInfo:
+    member = tarfile.TarInfo("more/x.py")
+    member.pax_headers = {"path": "more/x\0.py"}
+    return member
+
+
 def zipped_twice() -> bytes:
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w") as archive:
@@ -312,7 +334,20 @@ HOSTILE = {
     "empty.zip": (b"", "neither a zip nor a tar"),
     "missing.zip": (zipped({"notes.txt": ""}), "adder.py is missing"),
     "other.rar": (b"Rar!\x1a\x07\x00", "neither a zip nor a tar"),
+    "named.zip": (zipped({"adder.py": "", "more/reserved_link_device.py": b"\0" * (12 << 20)}),
+                  "reserved_link_device.py is larger than 10 MB"),
+    "nul.tar": (tarred({"more/x.py": with_nul(), "adder.py": ""}, "w"), "is no file name"),
 }  # fmt: skip
+#: Those that a kata's own files are never refused for, so that they are leads.
+ODD = {"slip.zip", "absolute.zip", "windows.zip", "link.zip", "link.tar", "hard.tar.gz",
+       "device.tar.xz", "pipe.tar.bz2", "bomb.tar.gz", "odd.zip", "name.zip", "long.zip",
+       "deep.tar.gz", "nul.tar"}  # fmt: skip
+
+
+def is_lead(cohort: Cohort, learner: str = "a1") -> bool:
+    with cohort.store() as store:
+        tried = integrity.find(cohort, store, cohort.katas).tried
+        return learner in {owner.learner for each in tried for owner in each.owners}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -328,6 +363,7 @@ def test_a_hostile_archive_is_refused_and_the_rest_goes_on(toy: Kata, name: str)
         refusal = kept(store)[0] if kept(store)[0][0] == "a1" else kept(store)[1]
     assert re.search(told, refusal[2]), refusal
     assert "\n" not in refusal[2]
+    assert is_lead(cohort) == (name in ODD), refusal
     new = set(cohort.folder.parent.rglob("*")) - before
     assert {path.relative_to(cohort.folder).parts[0] for path in new} <= {"in", "cohort.sqlite"}
 
@@ -596,6 +632,7 @@ def test_git_with_a_link_is_refused(
     assert from_roster(cohort) == [("a1", "refused")]
     with cohort.store() as store:
         assert "commit the file itself" in kept(store)[0][2]
+    assert is_lead(cohort)
 
 
 @needs_git

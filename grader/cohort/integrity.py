@@ -291,9 +291,10 @@ _FILES = re.compile(
     r"(?:^|/)(conftest\.py|sitecustomize\.py|usercustomize\.py|[^/]+\.pth|pytest\.ini|tox\.ini|"
     r"setup\.cfg|pyproject\.toml|_?pytest(?:/.*|\.py)|numpy(?:/.*|\.py)|pandas(?:/.*|\.py))$"
 )
-#: Of a refusal: what a kata's own files never are.
-_REFUSED = ("link", "device", "not a regular file", "not UTF-8", "do not show", "reserved",
-            "bomb", "outside", "leaves")  # fmt: skip
+#: Of a refusal's words: what a kata's own files are never refused for.
+_REFUSED = ("is a link", "symbolic links", "is not a regular file", "is not UTF-8", "do not show",
+            "is reserved on", "is no file name", "leads out of", "holds a path of",
+            "unpacks to more than")  # fmt: skip
 #: Causes that honest code comes by, too, though seldom.
 _CAUSES = {
     Cause.OUT_OF_MEMORY: "took more memory than the kata allows",
