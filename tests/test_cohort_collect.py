@@ -83,6 +83,17 @@ def test_every_bad_row_of_a_roster_is_told_at_once(tmp_path: pathlib.Path) -> No
     assert "source 'repo' stands in line 4 already" in "\n".join(told)
 
 
+def test_rows_that_cannot_be_read_hide_no_others(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text('id,name\n,Eve\na1,Ada,Countess\nd 4,Dan\nb2,Bob\nc3,"Cyd"x\n')
+    with pytest.raises(UsageError) as caught:
+        Roster.read(path)
+    told = str(caught.value).replace(f"{path}: ", "").splitlines()
+    assert [line.split(":")[0] for line in told] == ["line 2", "line 3", "line 4", "line 6"]
+    assert "3 cells for 2 columns" in told[1]
+    assert "not CSV" in told[3]
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [(b"name,email\nx,y\n", "line 1: no column id"), (b"id,name\na,\xff\n", "line 2: not UTF-8"),
