@@ -358,9 +358,11 @@ def _traces_of_code(content: bytes) -> set[str]:
             found.add("puts its own into modules of others")
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             found |= _in_text(node.value)
-        tops = {module.partition(".")[0] for module in modules}
-        found |= {why for why, known in _MODULES.items() if not tops.isdisjoint(known)}
-        found |= {why for why, known in _NAMES.items() if not set(names).isdisjoint(known)}
+        if modules:
+            tops = {module.partition(".")[0] for module in modules}
+            found |= {why for why, known in _MODULES.items() if not tops.isdisjoint(known)}
+        if names:
+            found |= {why for why, known in _NAMES.items() if not set(names).isdisjoint(known)}
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             target = node.value
             if isinstance(target, ast.Attribute) and target.attr == "modules":
