@@ -128,7 +128,7 @@ def test_what_everybody_was_given_does_not_count(ours: Cohort, store: Store, toy
 
 
 def test_answers_that_were_written_apart_are_not_similar() -> None:
-    """What the threshold stands on: 32 other right answers beside their references."""
+    """What the threshold stands on: the other right answers beside their references."""
     alike = set()
     for kata in Catalog(ROOT).katas:
         prints = {
@@ -137,12 +137,16 @@ def test_answers_that_were_written_apart_are_not_similar() -> None:
         }
         given = prints.pop("starter")
         reference = prints.pop("reference") - given
-        for found in prints.values():
+        for name, found in prints.items():
             mine = found - given
-            if len(mine & reference) > 0.25 * min(len(mine), len(reference)):
-                alike.add(kata.short_name)
-    # Of these two, some answers keep most of the reference.
-    assert alike <= {"flaky-provider", "rows-off-the-bottom"}
+            if len(mine & reference) >= 0.2 * min(len(mine), len(reference)):
+                alike.add(f"{kata.short_name} {name}")
+    # These keep most of the reference.
+    assert alike == {
+        "flaky-provider also_right/breaker",
+        "rows-off-the-bottom also_right/parts-by-checksum",
+        "rows-off-the-bottom also_right/sqlite-behind",
+    }
 
 
 def test_the_same_bytes(ours: Cohort, store: Store, toy: Kata) -> None:
@@ -214,15 +218,13 @@ def test_most_attacks_that_want_something_leave_traces() -> None:
 
 
 def test_honest_wrong_answers_leave_none() -> None:
-    odd, count = [], 0
+    odd = []
     for kata in Catalog(ROOT).katas:
         usual = integrity.usual_traces(kata)
-        wrong = [name for name in verify.answers(kata) if name.startswith("wrong/")]
-        for answer in wrong[::3]:
-            count += 1
+        for answer in (name for name in verify.answers(kata) if name.startswith("wrong/")):
             if found := integrity.traces(collect(kata, kata.answer(answer))) - usual:
                 odd.append((answer, found))
-    assert len(odd) <= count // 50, odd
+    assert odd == []
 
 
 def test_traces_in_a_cohort(ours: Cohort, store: Store, toy: Kata) -> None:
