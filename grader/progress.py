@@ -121,6 +121,10 @@ class Progress:
         asked = self._count(kata, "solution") > 0
         return not self._note(kata.name, "solution") or asked
 
+    def hints(self, kata: Kata) -> int:
+        """How many hints have been asked for."""
+        return self._count(kata, "hint")
+
     def of(self, kata: Kata) -> Record:
         """What is known of a kata; files that differ from the starter count as work, too."""
         events = [
@@ -142,7 +146,7 @@ class Progress:
         return Record(
             state=state,
             attempts=len(attempts),
-            hints=self._count(kata, "hint"),
+            hints=self.hints(kata),
             points=best.points if best else 0,
             possible=best.possible if best else sum(each.points for each in kata.behaviours),
             failing=tuple(id for id in attempts[-1].failing if id in known) if attempts else (),

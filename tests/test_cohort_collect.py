@@ -1,6 +1,7 @@
 """Setting up a cohort, and what is collected from where."""
 
 import datetime as dt
+import errno
 import io
 import os
 import pathlib
@@ -9,17 +10,19 @@ import stat
 import struct
 import tarfile
 import zipfile
+from collections.abc import Iterator
 
 import pytest
 
 from grader.catalog import Catalog, Kata
-from grader.cohort import collect, config, sources, uploads
+from grader.cohort import collect, config, integrity, sources, uploads
 from grader.cohort.config import Cohort
 from grader.cohort.roster import Roster
 from grader.errors import UsageError
 from tests import cohorts
 from tests.cohorts import AFTER, BEFORE, DUE, kept, tarred, write, zipped
 from tests.commands import git, needs_git, root_of, under_git
+from tests.commands import kata as run
 from tests.gradings import RIGHT
 
 # Setting up
@@ -80,6 +83,17 @@ def test_every_bad_row_of_a_roster_is_told_at_once(tmp_path: pathlib.Path) -> No
     assert "source 'repo' stands in line 4 already" in "\n".join(told)
 
 
+def test_rows_that_cannot_be_read_hide_no_others(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "roster.csv"
+    path.write_text('id,name\n,Eve\na1,Ada,Countess\nd 4,Dan\nb2,Bob\nc3,"Cyd"x\n')
+    with pytest.raises(UsageError) as caught:
+        Roster.read(path)
+    told = str(caught.value).replace(f"{path}: ", "").splitlines()
+    assert [line.split(":")[0] for line in told] == ["line 2", "line 3", "line 4", "line 6"]
+    assert "3 cells for 2 columns" in told[1]
+    assert "not CSV" in told[3]
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [(b"name,email\nx,y\n", "line 1: no column id"), (b"id,name\na,\xff\n", "line 2: not UTF-8"),
@@ -130,6 +144,42 @@ def test_a_link_out_of_a_folder_is_refused(toy: Kata) -> None:
     write(cohort.folder / "work", {"a1/adder/other": ""})
     (cohort.folder / "work/a1/adder/adder.py").symlink_to("/etc/passwd")
     assert from_roster(cohort) == [("a1", "refused")]
+    assert is_lead(cohort)
+
+
+@pytest.mark.parametrize("name", ["pipe", "loop", "con.py", "a\u202eb.py", "a\udcffb.py"])
+def test_odd_files_in_a_folder_are_leads(toy: Kata, name: str) -> None:
+    cohort = cohorts.make(toy, "a1,A,,work/a1,,\n")
+    folder = write(cohort.folder / "work/a1/adder", {"adder.py": RIGHT})
+    if name == "pipe":
+        os.mkfifo(folder / name)
+    elif name == "loop":
+        (folder / name).symlink_to(name)
+    else:
+        (folder / name).write_text("")
+    assert from_roster(cohort) == [("a1", "refused")]
+    assert is_lead(cohort)
+
+
+@pytest.mark.parametrize("place", ["adder", "01-toy", "katas"])
+def test_a_folder_that_is_a_link_to_somebody_elses_work_is_refused(toy: Kata, place: str) -> None:
+    cohort = cohorts.make(toy, "a1,A,,,,\nb2,B,,,,\n")
+    theirs = {"adder": "adder", "01-toy": "01-toy/adder", "katas": "katas/01-toy/adder"}[place]
+    write(cohort.folder / "in", {"a1/notes.txt": "", f"b2/{theirs}/adder.py": RIGHT})
+    (cohort.folder / "in/a1" / place).symlink_to(f"../b2/{place}")
+    assert [(each.learner, each.state) for each in drop(cohort)] == [
+        ("a1", "refused"), ("b2", "new")]  # fmt: skip
+    with cohort.store() as store:
+        refused = next(text for learner, _, text in kept(store) if learner == "a1")
+    assert refused == "adder is a link that leaves the folder; hand in the files themselves"
+    assert is_lead(cohort)
+
+
+def test_a_link_within_a_learners_own_folder_is_followed(toy: Kata) -> None:
+    cohort = cohorts.make(toy, "a1,A,,,,\n")
+    folder = write(cohort.folder / "in/a1", {"mine/adder.py": RIGHT})
+    (folder / "adder").symlink_to("mine")
+    assert [each.state for each in drop(cohort)] == ["new"]
 
 
 def test_what_was_not_there_at_the_last_look_came_later(toy: Kata) -> None:
@@ -145,9 +195,48 @@ def test_what_was_not_there_at_the_last_look_came_later(toy: Kata) -> None:
         assert [each.at for each in store.hand_ins()] == [BEFORE, AFTER]
 
 
-def drop(cohort: Cohort, at: dt.datetime | None = BEFORE) -> list[collect.Collected]:
+def drop(
+    cohort: Cohort, at: dt.datetime | None = BEFORE, katas: str = "", now: dt.datetime = AFTER
+) -> list[collect.Collected]:
     with cohort.store() as store:
-        return list(collect.from_drop(cohort, store, cohort.folder / "in", cohort.katas, AFTER, at))
+        chosen = cohort.chosen(katas.split())
+        return list(collect.from_drop(cohort, store, cohort.folder / "in", chosen, now, at))
+
+
+def dated(path: pathlib.Path, at: dt.datetime = BEFORE) -> None:
+    os.utime(path, (at.timestamp(), at.timestamp()))
+
+
+def test_all_that_lies_in_a_drop_folder_at_the_first_look_came_before_it(toy: Kata) -> None:
+    cohorts.second_kata(toy)
+    cohort = cohorts.make(toy, "a1,A,,,,\nb2,B,,,,\n", katas=("adder", "adder-two"))
+    folder = write(cohort.folder / "in", {
+        "a1_adder.zip": zipped({"adder/adder.py": "one"}),
+        "a1_adder-two.zip": zipped({"adder-two/adder.py": "two"}),
+        "b2/adder/adder.py": "one", "b2.zip": zipped({"adder-two/adder.py": "two"}),
+    })  # fmt: skip
+    for path in folder.rglob("*"):
+        dated(path)
+    assert [each.state for each in drop(cohort, None)] == ["new"] * 4
+    with cohort.store() as store:
+        assert {each.at for each in store.hand_ins()} == {BEFORE}
+
+
+def test_a_look_at_one_kata_leaves_what_is_known_of_the_others(toy: Kata) -> None:
+    cohorts.second_kata(toy)
+    cohort = cohorts.make(toy, "a1,A,,,,\n", katas=("adder", "adder-two"))
+    folder = write(cohort.folder / "in", {"a1/adder/adder.py": "1"})
+    drop(cohort, None)
+    drop(cohort, None, "adder", AFTER + dt.timedelta(hours=1))
+    write(folder, {"a1/adder/adder.py": "2", "a1/adder-two/adder.py": "forged"})
+    dated(folder / "a1/adder/adder.py")
+    dated(folder / "a1/adder-two/adder.py")
+    drop(cohort, None, now=AFTER + dt.timedelta(hours=2))
+    with cohort.store() as store:
+        at = {text: each.at for each, (_, _, text) in
+              zip(store.hand_ins(), kept(store), strict=True)}  # fmt: skip
+    assert at["forged"] == AFTER
+    assert at["2"] == AFTER + dt.timedelta(hours=1)
 
 
 def test_a_drop_folder(toy: Kata) -> None:
@@ -197,6 +286,12 @@ def zipped_link() -> bytes:
     return whole.getvalue()
 
 
+def with_nul() -> tarfile.TarInfo:
+    member = tarfile.TarInfo("more/x.py")
+    member.pax_headers = {"path": "more/x\0.py"}
+    return member
+
+
 def zipped_twice() -> bytes:
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w") as archive:
@@ -239,7 +334,9 @@ HOSTILE = {
     "many.zip": (zipped({"adder.py": "", **{f"more/{n}.py": "" for n in range(201)}}),
                  "more than 200 files"),
     "odd.zip": (zipped({"adder.py": "", "more/a\u202eb.py": ""}), "do not show"),
-    "long.zip": (zipped({"x" * 5000 + "/y": "", "more/con.py": "", "adder.py": ""}), "reserved"),
+    "name.zip": (zipped({"x" * 4000 + "/y": "", "more/con.py": "", "adder.py": ""}), "reserved"),
+    "long.zip": (zipped({"x" * 5000: "", "adder.py": ""}), "a path of 5000 characters"),
+    "deep.tar.gz": (tarred({"a/" * 500_000 + "x": "", "adder.py": ""}), "a path of 1000001 char"),
     "twice.zip": (zipped_twice, "holds adder.py twice"),
     "encrypted.zip": (encrypted(), "is encrypted"),
     "cut.zip": (zipped({"adder.py": RIGHT})[:-30], "cut off, damaged"),
@@ -248,7 +345,20 @@ HOSTILE = {
     "empty.zip": (b"", "neither a zip nor a tar"),
     "missing.zip": (zipped({"notes.txt": ""}), "adder.py is missing"),
     "other.rar": (b"Rar!\x1a\x07\x00", "neither a zip nor a tar"),
+    "named.zip": (zipped({"adder.py": "", "more/reserved_link_device.py": b"\0" * (12 << 20)}),
+                  "reserved_link_device.py is larger than 10 MB"),
+    "nul.tar": (tarred({"more/x.py": with_nul(), "adder.py": ""}, "w"), "is no file name"),
 }  # fmt: skip
+#: Those that a kata's own files are never refused for, so that they are leads.
+ODD = {"slip.zip", "absolute.zip", "windows.zip", "link.zip", "link.tar", "hard.tar.gz",
+       "device.tar.xz", "pipe.tar.bz2", "bomb.tar.gz", "odd.zip", "name.zip", "long.zip",
+       "deep.tar.gz", "nul.tar"}  # fmt: skip
+
+
+def is_lead(cohort: Cohort, learner: str = "a1") -> bool:
+    with cohort.store() as store:
+        tried = integrity.find(cohort, store, cohort.katas).tried
+        return learner in {owner.learner for each in tried for owner in each.owners}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -264,6 +374,7 @@ def test_a_hostile_archive_is_refused_and_the_rest_goes_on(toy: Kata, name: str)
         refusal = kept(store)[0] if kept(store)[0][0] == "a1" else kept(store)[1]
     assert re.search(told, refusal[2]), refusal
     assert "\n" not in refusal[2]
+    assert is_lead(cohort) == (name in ODD), refusal
     new = set(cohort.folder.parent.rglob("*")) - before
     assert {path.relative_to(cohort.folder).parts[0] for path in new} <= {"in", "cohort.sqlite"}
 
@@ -276,6 +387,41 @@ def test_without_a_kata_a_broken_archive_is_told_but_not_guessed(toy: Kata) -> N
     assert (told.state, "--kata" in told.told) == ("trouble", True)
     write(cohort.folder / "in", {"a1/adder-two.zip": b"junk"})
     assert {(each.kata, each.state) for each in drop(cohort)} >= {("01-toy/adder-two", "refused")}
+
+
+def unreadable(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As for a user whom its mode keeps out; root is kept out of nothing."""
+    listed = pathlib.Path.iterdir
+
+    def iterdir(self: pathlib.Path) -> Iterator[pathlib.Path]:
+        if self == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self))
+        return listed(self)
+
+    monkeypatch.setattr(pathlib.Path, "iterdir", iterdir)
+
+
+def test_one_folder_that_cannot_be_read_does_not_end_the_rest(
+    toy: Kata, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = cohorts.make(toy, "a1,A,,in/a1,,\nb2,B,,in/b2,,\n")
+    folder = write(cohort.folder / "in", {"a1/x/adder.py": "1", "b2/adder/adder.py": "2"})
+    with monkeypatch.context() as patch:
+        unreadable(folder / "a1", patch)
+        told = drop(cohort, None)
+        assert [(each.learner, each.state) for each in told] == [("a1", "trouble"), ("b2", "new")]
+        wanted = f"{folder / 'a1'} cannot be read: Permission denied; give this user access"
+        assert told[0].told == wanted
+        assert from_roster(cohort) == [("a1", "trouble"), ("b2", "known")]
+        unreadable(folder, patch)
+        with pytest.raises(UsageError, match="cannot be read: Permission denied"):
+            drop(cohort, None)
+    write(folder, {"a1/adder/adder.py": "1"})
+    dated(folder / "a1/adder/adder.py")
+    drop(cohort, None, now=AFTER + dt.timedelta(hours=1))
+    with cohort.store() as store:
+        # What could not be looked at may have been there.
+        assert [each.at for each in store.hand_ins(["a1"])] == [BEFORE]
 
 
 # Exports
@@ -338,12 +484,91 @@ def test_canvas(toy: Kata, tmp_path: pathlib.Path) -> None:
         assert late == {"b2"}
 
 
+@pytest.mark.parametrize("work", [
+    {"Ada King Lovelace.zip": zipped_link()},
+    {"Ada King Lovelace.zip": b"junk"},
+    {"Ada King Lovelace.zip": zipped({"notes.txt": ""})},
+    {"Ada King Lovelace.py": ""},
+    {"Ada King Lovelace.zip": zipped({}), "Lovelace.txt": ""},
+])  # fmt: skip
+def test_a_refusal_that_is_kept_names_no_file_that_may_name_its_owner(
+    toy: Kata, monkeypatch: pytest.MonkeyPatch, work: dict[str, bytes | str]
+) -> None:
+    cohort = cohorts.make(toy, PEOPLE)
+    place = "Ada King Lovelace_101_assignsubmission_file_"
+    moodle(cohort, {f"{place}/{name}": content for name, content in work.items()})
+    write(cohort.folder / "in", {f"a1/{name}": content for name, content in work.items()})
+    drop(cohort)
+    unpacked = write(cohort.folder / "out", {f"{place}adder.py": "more than nothing"})
+    with cohort.store() as store:
+        monkeypatch.setattr(collect, "MAX_PACKED", 1)
+        list(uploads.from_moodle(cohort, store, unpacked, cohort.katas, AFTER))
+        refusals = {each.refusal or "" for each in store.hand_ins()}
+    assert len(refusals) > 1
+    assert not any("Lovelace" in each for each in refusals), refusals
+
+
+def damaged(content: bytes, old: bytes) -> bytes:
+    """One byte is another where `old` stands."""
+    at = content.index(old)
+    return content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
+
+
+def test_a_damaged_export_is_not_a_learners_failure(toy: Kata) -> None:
+    cohort = cohorts.make(toy, PEOPLE)
+    whole = zipped({"smithsam_901_1_adder.py": RIGHT * 9, "smithsam_902_2_adder.py": "d"})
+    # What follows the first member's name is packed.
+    export = cohort.folder / "x.zip"
+    export.write_bytes(damaged(whole, whole[30 + len("smithsam_901_1_adder.py") :][:8]))
+    with cohort.store() as store:
+        told = list(uploads.from_canvas(cohort, store, export, cohort.katas, AFTER))
+        assert [(each.learner, each.state) for each in told] == [("c3", "trouble"), ("d4", "new")]
+        assert told[0].told == "an upload cannot be read from x.zip; download it again"
+        assert kept(store) == [("d4", "adder", "d")]
+
+
+@pytest.mark.parametrize("date", [b"\x00\x00\x00\x00", b"\xff\x7f\x21\x4c"])
+def test_a_member_without_a_date_is_taken(toy: Kata, date: bytes) -> None:
+    """No month, or the 62nd second: some packers write such."""
+    cohort = cohorts.make(toy, PEOPLE)
+    content = bytearray(zipped({"smithsam_901_1_adder.py": RIGHT}))
+    for magic, offset in ((b"PK\3\4", 10), (b"PK\1\2", 12)):
+        at = content.index(magic) + offset
+        content[at : at + 4] = date
+    (cohort.folder / "x.zip").write_bytes(content)
+    with cohort.store() as store:
+        list(uploads.from_canvas(cohort, store, cohort.folder / "x.zip", cohort.katas, AFTER))
+        assert kept(store) == [("c3", "adder", RIGHT)]
+
+
 @pytest.mark.parametrize("content", [b"no zip", zipped({"readme.txt": ""})])
 def test_what_is_no_export(toy: Kata, content: bytes) -> None:
     cohort = cohorts.make(toy, PEOPLE)
     (cohort.folder / "x.zip").write_bytes(content)
     with cohort.store() as store, pytest.raises(UsageError, match="download"):
         list(uploads.from_moodle(cohort, store, cohort.folder / "x.zip", cohort.katas, AFTER))
+
+
+def test_only_some_learners_and_options_that_go_together(toy: Kata) -> None:
+    cohort = cohorts.make(toy, "a1,Ada A,,,,\nb2,Bob B,,,,\n")
+    root, place = root_of(toy), ["--cohort", str(cohort.folder)]
+    (cohort.folder / "canvas.zip").write_bytes(
+        zipped({"adaa_11_1_adder.py": "a", "bobb_12_2_adder.py": "b"})
+    )
+    (cohort.folder / "moodle.zip").write_bytes(
+        zipped({f"{name}_1{n}_assignsubmission_file_/adder.py": name
+                for n, name in enumerate(("Ada A", "Bob B"))})
+    )  # fmt: skip
+    write(cohort.folder / "in", {"a1.zip": zipped({"adder.py": "in"}), "b2/adder/adder.py": "in"})
+    for source in (["--canvas", "canvas.zip"], ["--moodle", "moodle.zip"], ["--drop", "in"]):
+        given = [source[0], str(cohort.folder / source[1])]
+        done = run(root, "cohort", "collect", "--learner", "b2", *place, *given)
+        assert (done.returncode, done.stdout) == (0, "collected: 1 new\n"), done.stderr
+    with cohort.store() as store:
+        assert {each.learner for each in store.hand_ins()} == {"b2"}
+    done = run(root, "cohort", "collect", "--at", "2026-10-24T23:59", *place)
+    assert done.returncode == 2
+    assert "--at goes with --moodle, --canvas or --drop" in done.stderr
 
 
 # Git
@@ -418,6 +643,7 @@ def test_git_with_a_link_is_refused(
     assert from_roster(cohort) == [("a1", "refused")]
     with cohort.store() as store:
         assert "commit the file itself" in kept(store)[0][2]
+    assert is_lead(cohort)
 
 
 @needs_git

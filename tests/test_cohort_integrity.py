@@ -1,5 +1,6 @@
 """Leads: what is found, what is passed over, and how carefully it is said."""
 
+import dataclasses
 import datetime as dt
 import html
 import re
@@ -9,11 +10,13 @@ import pytest
 from selenium import webdriver
 from selenium_axe_python import Axe
 
-from grader import verify
+from grader import __version__, verify
 from grader.catalog import Catalog, Kata
 from grader.cohort import integrity
 from grader.cohort.config import Cohort
+from grader.cohort.records import HandIn
 from grader.cohort.store import Store
+from grader.grading import kata_hash
 from grader.submission import Submission, collect
 from tests import marked
 from tests.attacking import Attack, attacks
@@ -125,7 +128,7 @@ def test_what_everybody_was_given_does_not_count(ours: Cohort, store: Store, toy
 
 
 def test_answers_that_were_written_apart_are_not_similar() -> None:
-    """What the threshold stands on: 32 other right answers beside their references."""
+    """What the threshold stands on: the other right answers beside their references."""
     alike = set()
     for kata in Catalog(ROOT).katas:
         prints = {
@@ -134,12 +137,16 @@ def test_answers_that_were_written_apart_are_not_similar() -> None:
         }
         given = prints.pop("starter")
         reference = prints.pop("reference") - given
-        for found in prints.values():
+        for name, found in prints.items():
             mine = found - given
-            if len(mine & reference) > 0.25 * min(len(mine), len(reference)):
-                alike.add(kata.short_name)
-    # Of these two, some answers keep most of the reference.
-    assert alike <= {"flaky-provider", "rows-off-the-bottom"}
+            if len(mine & reference) >= 0.2 * min(len(mine), len(reference)):
+                alike.add(f"{kata.short_name} {name}")
+    # These keep most of the reference.
+    assert alike == {
+        "flaky-provider also_right/breaker",
+        "rows-off-the-bottom also_right/parts-by-checksum",
+        "rows-off-the-bottom also_right/sqlite-behind",
+    }
 
 
 def test_the_same_bytes(ours: Cohort, store: Store, toy: Kata) -> None:
@@ -159,16 +166,34 @@ def test_chance_is_found(ours: Cohort, store: Store, toy: Kata) -> None:
     engine = engine_or_skip("bubblewrap")
     right = (toy.solutions / "reference/adder.py").read_text()
     odd = right + "\n# kept with a verdict that no seed gives\n"
-    marked.graded(store, toy, "ada17", right)
-    marked.graded(store, toy, "bob18", odd, {"adds": "6"})
+    works = [
+        ("ada17", right, {}),
+        ("bob18", odd, {"adds": "6"}),
+        ("gone", f"{odd}#", {"adds": "6"}),
+    ]
+    for learner, text, _ in works:
+        # Under another edition, which counts still: nothing to compare with.
+        marked.graded(store, toy, learner, text, {"adds": "other edition"})
     leads = integrity.find(ours, store, [toy])
     assert leads.chance is None
-    leads, problems = integrity.with_chance(leads, store, engine, [toy], 5, [3, 4], 2)
+    leads, problems = integrity.with_chance(leads, ours, store, engine, [toy], 5, [3, 4], 2)
+    assert (leads.chance, leads.tried_again) == ([], 0)
+    assert [problem.partition(";")[0] for problem in problems] == [
+        "01-toy/adder: nothing to compare with: no work is graded with this kata as it is now, by "
+        "this grader on bubblewrap"
+    ]
+    for _, text, failing in works:
+        work = Submission({"adder.py": text.encode()})
+        verdict = marked.verdict(toy, work, failing, kata_hash(toy).removeprefix("sha256:"))
+        verdict = dataclasses.replace(verdict, engine=engine.name, image=engine.image,
+                                      grader=__version__)  # fmt: skip
+        store.add_grading(verdict.as_json(), marked.NOON)
+    leads, problems = integrity.with_chance(leads, ours, store, engine, [toy], 5, [3, 4], 2)
     assert (problems, leads.tried_again) == ([], 2)
     [chance] = leads.chance or ()
     assert [each.learner for each in chance.owners] == ["bob18"]
     assert chance.behaviours == {"adds": "2 of 3"}
-    assert len(store.gradings()) == 2
+    assert len(store.gradings()) == 6
 
 
 def laid(attack: Attack) -> Submission:
@@ -193,15 +218,13 @@ def test_most_attacks_that_want_something_leave_traces() -> None:
 
 
 def test_honest_wrong_answers_leave_none() -> None:
-    odd, count = [], 0
+    odd = []
     for kata in Catalog(ROOT).katas:
         usual = integrity.usual_traces(kata)
-        wrong = [name for name in verify.answers(kata) if name.startswith("wrong/")]
-        for answer in wrong[::3]:
-            count += 1
+        for answer in (name for name in verify.answers(kata) if name.startswith("wrong/")):
             if found := integrity.traces(collect(kata, kata.answer(answer))) - usual:
                 odd.append((answer, found))
-    assert len(odd) <= count // 50, odd
+    assert odd == []
 
 
 def test_traces_in_a_cohort(ours: Cohort, store: Store, toy: Kata) -> None:
@@ -220,6 +243,18 @@ def test_traces_in_a_cohort(ours: Cohort, store: Store, toy: Kata) -> None:
     assert "Ada" not in page
 
 
+def test_a_refusal_is_quoted_without_the_learners_name(
+    ours: Cohort, store: Store, toy: Kata
+) -> None:
+    refusal = "more/Ada Lovelace.py is a link that leaves the folder; ask Lovelace"
+    store.add_hand_in(HandIn("ada17", toy.name, None, refusal, marked.NOON, "x", marked.NOON))
+    page = integrity.page(
+        ours, store, integrity.find(ours, store, [toy]), marked.NOON, store.pseudonym
+    )
+    assert "more/[name].py is a link" in words(page)
+    assert "Lovelace" not in page
+
+
 def test_more_memory_than_allowed_is_a_trace(ours: Cohort, store: Store, toy: Kata) -> None:
     work = marked.graded(store, toy, "ada17", "x = 1", {"adds": '"cause":"out of memory"'})
     assert integrity.find(ours, store, [toy]).tried == []
@@ -235,6 +270,16 @@ def test_code_that_cannot_be_read_is_no_trouble(ours: Cohort, store: Store, toy:
         marked.hand_in(store, toy, "ada17", text, marked.NOON + dt.timedelta(hours=number))
         marked.hand_in(store, toy, "bob18", text + "\n", marked.NOON + dt.timedelta(hours=number))
     assert integrity.find(ours, store, [toy]).tried == []
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("quote", ['"', "'", '"""', "'''"])
+def test_a_text_that_nothing_closes_holds_nobody_up(quote: str) -> None:
+    """Each escaped quote in it was once tried as another beginning: for minutes."""
+    text = f"x = {quote}" + f"\\{quote}" * (200_000 // (1 + len(quote)))
+    if len(quote) == 1:
+        assert [each.kind for each in integrity.tokens(text)] == ["name", "=", "text"]
+    assert integrity.tokens(text + "\\")
 
 
 def test_the_command_and_its_page(

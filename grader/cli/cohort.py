@@ -151,7 +151,8 @@ def init(folder: pathlib.Path) -> None:
 @click.option("--watch", is_flag=True, help="With --drop: again whenever something arrives.")
 @click.option(
     "--at", metavar="TIME",
-    help="When it was handed in, as 2026-10-24T23:59, in the cohort's time zone.",
+    help="Of an export or --drop: when it was handed in, as 2026-10-24T23:59, in the cohort's "
+    "time zone.",
 )  # fmt: skip
 def collect(
     folder: pathlib.Path,
@@ -187,17 +188,22 @@ def collect(
         raise UsageError("--moodle, --canvas and --drop are different sources; give one of them")
     if watch and drop is None:
         raise UsageError("--watch needs --drop DIR, the folder to watch")
+    if at is not None and not (moodle or canvas or drop):
+        raise UsageError(
+            "--at goes with --moodle, --canvas or --drop; the roster's sources have their own times"
+        )
     chosen, time_of = ours.chosen(katas), _moment(ours, at)
     people = ours.roster.chosen(learners)
+    only = {each.id for each in people}
 
     def once() -> Iterator["Collected"]:
         now = datetime.datetime.now(datetime.UTC)
         if moodle:
-            return uploads.from_moodle(ours, store, moodle, chosen, now, time_of)
+            return uploads.from_moodle(ours, store, moodle, chosen, now, time_of, only)
         if canvas:
-            return uploads.from_canvas(ours, store, canvas, chosen, now, time_of)
+            return uploads.from_canvas(ours, store, canvas, chosen, now, time_of, only)
         if drop:
-            return collecting.from_drop(ours, store, drop, chosen, now, time_of)
+            return collecting.from_drop(ours, store, drop, chosen, now, time_of, only)
         return sources.from_sources(ours, store, people, chosen, now)
 
     with ours.store() as store:

@@ -158,7 +158,7 @@ def integrity(
             seeds = [grading.new_seed() for _ in range(count)]
             with screen.waiting("grading again"):
                 leads, problems = looking.with_chance(
-                    leads, store, engine, chosen, again, seeds, jobs
+                    leads, ours, store, engine, chosen, again, seeds, jobs
                 )
             for problem in problems:
                 screen.say(problem)

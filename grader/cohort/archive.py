@@ -24,10 +24,15 @@ from grader.submission import IGNORED_FOLDERS, MAX_BYTES
 #: What a learner hands in: the archive itself, and all of it unpacked.
 MAX_PACKED = 25 * 1024 * 1024
 MAX_UNPACKED = 100 * 1024 * 1024
+#: As long as a path can be on Linux.
+_MAX_PATH = 4096
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 _OTHER_SUFFIXES = (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst")
 _IGNORED = IGNORED_FOLDERS | {"__MACOSX"}
 _PIECE = 1 << 20
+#: What reading damaged or hostile bytes may raise.
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError,
+           OverflowError, RuntimeError, OSError)  # fmt: skip
 _PACKERS: Sequence[tuple[bytes, Callable[[IO[bytes]], Any]]] = (
     (b"\x1f\x8b", lambda packed: gzip.GzipFile(fileobj=packed)),
     (b"BZh", bz2.BZ2File),
@@ -70,8 +75,7 @@ def _told(name: str) -> Iterator[None]:
         yield
     except NotImplementedError:
         raise RefusedSubmission(f"{name} is packed in an unusual way; use plain zip") from None
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError,
-            ValueError, OverflowError, RuntimeError, OSError):  # fmt: skip
+    except DAMAGED:
         raise RefusedSubmission(
             f"{name} is cut off, damaged or no archive; hand in a zip or tar.gz that opens"
         ) from None
@@ -152,8 +156,12 @@ def _add(
 
 def _path(name: str, member: str) -> str | None:
     """A member's path, or None if it is never part of a submission."""
-    parts = [part for part in member.split("/") if part not in ("", ".")]
+    if len(member) > _MAX_PATH:
+        raise RefusedSubmission(
+            f"{name} holds a path of {len(member)} characters; hand in the kata's files alone"
+        )
     shown = ascii(member)[:80]
+    parts = [part for part in member.split("/") if part not in ("", ".")]
     if member.startswith("/") or ".." in parts or "\\" in member or member[1:2] == ":":
         raise RefusedSubmission(f"{name} holds {shown}, which leads out of its folder")
     if "\0" in member:

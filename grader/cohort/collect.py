@@ -16,7 +16,7 @@ import re
 import stat
 import time
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from grader.catalog import Kata
@@ -25,12 +25,17 @@ from grader.cohort.config import Cohort
 from grader.cohort.records import HandIn
 from grader.cohort.roster import Learner
 from grader.cohort.store import Store
-from grader.errors import RefusedSubmission, UsageError
+from grader.errors import GraderError, RefusedSubmission, UsageError
 from grader.progress import FOLDER, Progress
 from grader.submission import IGNORED_FOLDERS, Submission, collect, of_files
 
 _MOST_PROGRESS = 1 << 20
 _AGAIN = re.compile(r"-\d+(?=\.[^.]*$|$)")
+
+
+class SourceTrouble(GraderError):
+    """A learner's source cannot be reached or read. It is not the work that is refused."""
+
 
 State = Literal["new", "known", "refused", "untouched", "absent", "trouble"]
 
@@ -52,33 +57,54 @@ class Look:
     at: dt.datetime
     #: Of a repository.
     head: str = ""
-    katas: Sequence[str] = ()
+    #: Of folders: when each kata (full name) was looked for.
+    katas: Mapping[str, dt.datetime] = dataclasses.field(default_factory=dict)
 
 
 def from_drop(
     cohort: Cohort, store: Store, folder: pathlib.Path, katas: Sequence[Kata],
-    now: dt.datetime, at: dt.datetime | None = None,
+    now: dt.datetime, at: dt.datetime | None = None, only: Collection[str] | None = None,
 ) -> Iterator[Collected]:  # fmt: skip
     """Collects a folder that holds, for each learner, a folder or archives named by their id.
 
     "a1/…" with katas, archives or files in it; "a1.zip"; or "a1_KATA.zip" for a single kata.
+    With `only`, nothing of other learners (ids) is looked at.
     """
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is not a folder; name the one that hand-ins are dropped into")
-    for path in sorted(folder.iterdir()):
+    try:
+        entries = sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        raise UsageError(
+            f"{folder} is not a folder; name the one that hand-ins are dropped into"
+        ) from None
+    except OSError as error:
+        raise UsageError(unreadable(folder, error)) from None
+    # One look for all that a learner has dropped: none of it came after the rest.
+    looks: dict[str, Look | None] = {}
+    unseen = set[str]()
+    for path in entries:
         if path.name.startswith("."):
             continue
-        id = path.name if path.is_dir() else stem(path.name)
+        is_folder = not path.is_symlink() and path.is_dir()
+        id = path.name if is_folder else stem(path.name)
         while (learner := _of_id(cohort, id)) is None and "_" in id:
             id = id.rpartition("_")[0]
         if learner is None:
             told = f"{path.name} belongs to nobody in the roster; its name begins with an id"
             yield Collected("", "", "trouble", told)
-        elif path.is_dir() and not path.is_symlink():
-            yield from from_folder(cohort, store, learner.id, path, katas, now, "drop", at)
-        else:
-            yield from _from_archive(cohort, store, learner.id, path, katas, now, "drop", at)
-            remember(store, "drop", learner.id, Look(now, "", [kata.name for kata in katas]))
+            continue
+        if only is not None and learner.id not in only:
+            continue
+        if learner.id not in looks:
+            looks[learner.id] = last_look(store, "drop", learner.id)
+        take = from_folder if is_folder else _from_archive
+        look = looks[learner.id]
+        try:
+            yield from take(cohort, store, learner.id, path, katas, now, "drop", look, at)
+        except OSError as error:
+            unseen.add(learner.id)
+            yield Collected(learner.id, "", "trouble", unreadable(path, error))
+    for id in looks.keys() - unseen:
+        remember(store, "drop", id, now, katas)
 
 
 def watch(
@@ -132,17 +158,13 @@ def keep_hand_in(
 
 def from_folder(
     cohort: Cohort, store: Store, learner: str, folder: pathlib.Path, katas: Sequence[Kata],
-    now: dt.datetime, source: str, at: dt.datetime | None = None,
+    now: dt.datetime, source: str, look: Look | None, at: dt.datetime | None = None,
 ) -> Iterator[Collected]:  # fmt: skip
     """A learner's folder: a clone, or folders of katas, or archives, or one kata's files."""
-    if not folder.is_dir():
-        yield Collected(learner, "", "trouble", f"the folder {folder} is not there")
-        return
-    look = last_look(store, source, learner)
     shared = _shared_progress(folder)
     found = False
     for kata in katas:
-        if shared and (hints := shared.of(kata).hints):
+        if shared and (hints := shared.hints(kata)):
             store.note_hints(learner, kata.name, hints)
         inside = _kata_folder(folder, kata, katas)
         if inside is None:
@@ -150,6 +172,12 @@ def from_folder(
         found = True
         work: Work
         try:
+            inside = inside.resolve()
+            if not inside.is_relative_to(folder.resolve()):
+                raise RefusedSubmission(
+                    f"{kata.short_name} is a link that leaves the folder; hand in the files "
+                    "themselves"
+                )
             work = collect(kata, inside)
         except RefusedSubmission as error:
             work = _named(error, inside, kata)
@@ -160,10 +188,9 @@ def from_folder(
         yield keep_hand_in(store, learner, kata, work, time_of, source, now, starter_counts=False)
     archives = [path for path in sorted(folder.iterdir()) if is_archive(path.name)]
     for path in archives:
-        yield from _from_archive(cohort, store, learner, path, katas, now, source, at)
+        yield from _from_archive(cohort, store, learner, path, katas, now, source, look, at)
     if not found and not archives:
         yield Collected(learner, "", "absent", f"{folder} holds none of the katas")
-    remember(store, source, learner, Look(now, "", [kata.name for kata in katas]))
 
 
 def _shared_progress(folder: pathlib.Path) -> Progress | None:
@@ -176,11 +203,10 @@ def _shared_progress(folder: pathlib.Path) -> Progress | None:
 
 def _from_archive(
     cohort: Cohort, store: Store, learner: str, path: pathlib.Path, katas: Sequence[Kata],
-    now: dt.datetime, source: str, at: dt.datetime | None,
+    now: dt.datetime, source: str, look: Look | None, at: dt.datetime | None,
 ) -> Iterator[Collected]:  # fmt: skip
-    look = None if at else last_look(store, source, learner)
-    origin = Origin(source, at or changed_at(path), now, look=look)
-    files = {path.name: functools.partial(file_content, path.name, path)}
+    origin = Origin(source, at or changed_at(path), now, look=None if at else look)
+    files = {path.name: functools.partial(file_content, path)}
     yield from from_files(cohort, store, learner, files, katas, origin)
 
 
@@ -196,7 +222,10 @@ def from_files(
     cohort: Cohort, store: Store, learner: str, files: Tree, katas: Sequence[Kata],
     origin: Origin,
 ) -> Iterator[Collected]:  # fmt: skip
-    """What one learner handed in at once: archives, or loose files, by their paths."""
+    """What one learner handed in at once: archives, or loose files, by their paths.
+
+    Learners name files after themselves, so no refusal that is kept names what was uploaded.
+    """
     tree: dict[str, Callable[[], bytes]] = {}
     where = ", ".join(ascii(name)[1:-1] for name in list(files)[:3])
 
@@ -208,7 +237,7 @@ def from_files(
         for name, read in files.items():
             if is_archive(name):
                 prefix = f"{stem(name)}/" if len(files) > 1 else ""
-                inside = open_archive(name, read())
+                inside = open_archive("the archive", read())
                 tree.update({prefix + path: reader for path, reader in inside.items()})
             else:
                 tree[name] = read
@@ -217,7 +246,7 @@ def from_files(
         meant = [each for each in katas if len(katas) == 1 or squeezed(each.short_name) in named]
         yield from (keep(kata, error) for kata in meant)
         if not meant:
-            told = f"{error}; which kata it is for cannot be told: collect it with --kata"
+            told = f"{where}: {error}; which kata it is for cannot be told: collect it with --kata"
             yield Collected(learner, "", "trouble", told)
         return
     prefixes = [(kata, _prefix(tree, kata, katas)) for kata in katas]
@@ -226,7 +255,8 @@ def from_files(
         found = [(katas[0], _wrapper(tree))]
     for kata, prefix in found:
         try:
-            yield keep(kata, of_files(kata, _below(tree, prefix, kata), where))
+            files_below = _below(tree, prefix, kata)
+            yield keep(kata, of_files(kata, files_below, "what was handed in"))
         except RefusedSubmission as error:
             yield keep(kata, error)
     if not found:
@@ -237,17 +267,18 @@ def from_files(
 def _time(cohort: Cohort, kata: Kata, origin: Origin) -> dt.datetime:
     """When something was handed in, as far as its source can tell."""
     if origin.certain:
-        look = origin.look
+        looks = origin.look.katas if origin.look else {}
         # What was not there at the last look has come later, whatever its time may say.
-        return max(origin.at, look.at) if look and kata.name in look.katas else origin.at
+        return max(origin.at, looks.get(kata.name, origin.at))
     # An export does not tell the time: on time, or as little late as can be.
     due = cohort.due(kata.name)
     grace = dt.timedelta(minutes=cohort.config.late.grace_minutes, seconds=1)
     return due + grace if origin.late else min(origin.at, due)
 
 
-def file_content(name: str, path: pathlib.Path) -> bytes:
-    name = ascii(name)[1:-1]
+def file_content(path: pathlib.Path) -> bytes:
+    """What was uploaded; refused in words that leave out its name, which may be a person's."""
+    name = "the uploaded file"
     try:
         if not stat.S_ISREG(path.lstat().st_mode):
             raise RefusedSubmission(f"{name} is not a regular file; hand in a plain one")
@@ -260,19 +291,18 @@ def file_content(name: str, path: pathlib.Path) -> bytes:
 
 def _prefix(tree: Tree, kata: Kata, katas: Sequence[Kata]) -> str | None:
     """Below which path of a tree a kata lies: the fullest name counts, then the shortest path."""
-    found: list[tuple[int, str]] = []
+    found = set[str]()
     for path in tree:
+        if kata.short_name not in path:  # said in a moment, of most paths
+            continue
         parts = path.split("/")
-        for position in range(len(parts) - 1):
-            folder = "/".join(parts[: position + 1])
-            if parts[position] == kata.short_name and kata.is_editable(
-                "/".join(parts[position + 1 :])
-            ):
-                fits = [f"/{folder}".endswith(f"/{name}")
-                        for name in (f"katas/{kata.name}", kata.name, kata.short_name)]  # fmt: skip
-                found.append((fits.index(True), f"{folder}/"))
-    if found:
-        return min(found, key=lambda pair: (pair[0], len(pair[1]), pair[1]))[1]
+        for position, part in enumerate(parts[:-1], 1):
+            if part == kata.short_name and kata.is_editable("/".join(parts[position:])):
+                found.add("/".join(parts[:position]))
+    names = (f"/katas/{kata.name}", f"/{kata.name}", f"/{kata.short_name}")
+    for name in names:
+        if fitting := [folder for folder in found if f"/{folder}".endswith(name)]:
+            return min(fitting, key=lambda folder: (len(folder), folder)) + "/"
     if len(katas) > 1:
         return None
     # For a single kata: wherever the first of its files lies, in as few folders as can be.
@@ -327,6 +357,10 @@ def _state_of(folder: pathlib.Path) -> object:
     return sorted(state)
 
 
+def unreadable(path: pathlib.Path, error: OSError) -> str:
+    return f"{path} cannot be read: {error.strerror}; give this user access"
+
+
 def squeezed(text: str) -> str:
     return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
 
@@ -339,13 +373,21 @@ def last_look(store: Store, kind: str, learner: str) -> Look | None:
     if text is None:
         return None
     at, head, katas = json.loads(text)
-    return Look(dt.datetime.fromisoformat(at), head, katas)
+    if isinstance(katas, list):  # as they were kept at first
+        katas = dict.fromkeys(katas, at)
+    moments = {name: dt.datetime.fromisoformat(moment) for name, moment in katas.items()}
+    return Look(dt.datetime.fromisoformat(at), head, moments)
 
 
-def remember(store: Store, kind: str, learner: str, look: Look) -> None:
-    store.set_fact(
-        f"look:{kind}:{learner}", json.dumps([look.at.isoformat(), look.head, list(look.katas)])
-    )
+def remember(
+    store: Store, kind: str, learner: str, now: dt.datetime, katas: Sequence[Kata] = (),
+    head: str = "",
+) -> None:  # fmt: skip
+    """Notes a look at a learner's source; of katas that were left out the earlier one stays."""
+    before = last_look(store, kind, learner)
+    moments = {**(before.katas if before else {}), **{kata.name: now for kata in katas}}
+    told = {name: moment.isoformat() for name, moment in moments.items()}
+    store.set_fact(f"look:{kind}:{learner}", json.dumps([now.isoformat(), head, told]))
 
 
 def _of_id(cohort: Cohort, id: str) -> Learner | None:

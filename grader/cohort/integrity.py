@@ -17,11 +17,11 @@ import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from grader import grading
+from grader import __version__, grading
 from grader.catalog import REFERENCE, STARTER, Kata
 from grader.cohort.config import Cohort
 from grader.cohort.feedback import visible
-from grader.cohort.records import Grading, HandIn
+from grader.cohort.records import Edition, Grading, HandIn
 from grader.cohort.report import Secrets, templates
 from grader.cohort.store import Store
 from grader.cohort.winnowing import MOST_BYTES, fingerprints, side_by_side, text_of, tokens
@@ -214,12 +214,15 @@ def page(
     most: int = 50,
 ) -> str:  # fmt: skip
     """An HTML document with all leads, and side by side the works of the first `most` pairs."""
-    struck = Secrets(cohort.roster.learners).struck
+    secrets = Secrets(cohort.roster.learners)
+
+    def struck(text: str, owners: Sequence[Owner]) -> str:
+        return secrets.struck(text, [owner.learner for owner in owners])
+
     pairs = []
     for each in leads.similar[:most]:
         works = [store.submission(each.kata, hash) for hash in each.submissions]
-        names = [owner.learner for owner in each.owners]
-        sides = tuple([(struck(line, names), marked) for line, marked in side]
+        sides = tuple([(struck(line, each.owners), marked) for line, marked in side]
                       for side in side_by_side(works[0], works[1]))  # fmt: skip
         pairs.append(Pair(each, sides))
     return templates().get_template("integrity.html").render(
@@ -288,9 +291,10 @@ _FILES = re.compile(
     r"(?:^|/)(conftest\.py|sitecustomize\.py|usercustomize\.py|[^/]+\.pth|pytest\.ini|tox\.ini|"
     r"setup\.cfg|pyproject\.toml|_?pytest(?:/.*|\.py)|numpy(?:/.*|\.py)|pandas(?:/.*|\.py))$"
 )
-#: Of a refusal: what a kata's own files never are.
-_REFUSED = ("link", "device", "not a regular file", "not UTF-8", "do not show", "reserved",
-            "bomb", "outside", "leaves")  # fmt: skip
+#: Of a refusal's words: what a kata's own files are never refused for.
+_REFUSED = ("is a link", "symbolic links", "is not a regular file", "is not UTF-8", "do not show",
+            "is reserved on", "is no file name", "leads out of", "holds a path of",
+            "unpacks to more than")  # fmt: skip
 #: Causes that honest code comes by, too, though seldom.
 _CAUSES = {
     Cause.OUT_OF_MEMORY: "took more memory than the kata allows",
@@ -354,9 +358,11 @@ def _traces_of_code(content: bytes) -> set[str]:
             found.add("puts its own into modules of others")
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             found |= _in_text(node.value)
-        tops = {module.partition(".")[0] for module in modules}
-        found |= {why for why, known in _MODULES.items() if not tops.isdisjoint(known)}
-        found |= {why for why, known in _NAMES.items() if not set(names).isdisjoint(known)}
+        if modules:
+            tops = {module.partition(".")[0] for module in modules}
+            found |= {why for why, known in _MODULES.items() if not tops.isdisjoint(known)}
+        if names:
+            found |= {why for why, known in _NAMES.items() if not set(names).isdisjoint(known)}
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store):
             target = node.value
             if isinstance(target, ast.Attribute) and target.attr == "modules":
@@ -401,29 +407,38 @@ def _tried(
 
 
 def with_chance(
-    leads: Leads, store: Store, engine: Engine, katas: Sequence[Kata], sample: int,
-    seeds: Sequence[int], jobs: int,
+    leads: Leads, cohort: Cohort, store: Store, engine: Engine, katas: Sequence[Kata],
+    sample: int, seeds: Sequence[int], jobs: int,
 ) -> tuple[Leads, list[str]]:  # fmt: skip
     """Grades up to `sample` works of each kata with these seeds, and compares with what is kept.
 
-    Returns the leads with those that differ, and what could not be tried. Works are taken evenly
-    over their hashes, so the same ones each time. None of these verdicts is kept.
+    That is, with what this grader keeps of the kata as it is now, on this engine: under another
+    kata, image or grader it need not be chance that a verdict differs. Returns the leads with those
+    that differ, and what could not be tried. Works are taken evenly over their hashes, so the same
+    ones each time. None of these verdicts is kept.
     """
     tasks: list[grading.Task] = []
     kept: dict[str, Grading] = {}
     owners: dict[str, list[Owner]] = {}
+    problems = []
+    listed = set(cohort.roster.ids)
     for kata in katas:
-        edition = store.applied(kata.name)
-        mine = _owners(store.hand_ins(katas=[kata.name]))
-        gradings = store.gradings([kata.name], [edition] if edition else [])
+        edition = Edition(grading.kata_hash(kata), engine.image or engine.name, __version__)
+        hand_ins = store.hand_ins(katas=[kata.name])
+        mine = _owners(each for each in hand_ins if each.learner in listed)
+        gradings = store.gradings([kata.name], [edition.id])
         found = sorted((each for each in gradings if each.submission in mine),
                        key=lambda each: each.submission)  # fmt: skip
+        if mine and not found:
+            problems.append(
+                f"{kata.name}: nothing to compare with: no work is graded with this kata as it is "
+                f"now, by this grader on {engine.name}; kata cohort grade does that"
+            )
         for each in found[:: max(1, -(-len(found) // sample))]:
             kept[each.key], owners[each.key] = each, mine[each.submission]
             work = store.submission(kata.name, each.submission)
             tasks += [grading.Task(kata, work, seed, each.key) for seed in seeds]
     failing: dict[str, list[frozenset[str]]] = {}
-    problems = []
     for task, verdict in grading.grade_all(engine, tasks, jobs):
         if isinstance(verdict, GraderError):
             problems.append(f"{task.kata.name}, seed {task.seed}: {verdict}")

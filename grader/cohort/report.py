@@ -246,15 +246,18 @@ class Secrets:
     def struck(self, text: str, learners: Sequence[str] = ()) -> str:
         """A text without ids and addresses, nor the names of these learners (ids)."""
         own = [self._by_id[id] for id in learners if id in self._by_id]
-        for phrase in [value for each in own for value in (each.source, each.name, each.email)]:
-            if len(phrase) > 2:
-                text = re.sub(re.escape(phrase), "[name]", text, flags=re.IGNORECASE)
-        known = {word.casefold() for each in own for word in _WORD.findall(each.name)}
-        known = self._known | {word for word in known if len(word) > 2}
+        phrases = [value for each in own for value in (each.source, each.name, each.email)]
+        phrases = sorted((each for each in phrases if len(each) > 2), key=len, reverse=True)
+        if phrases:
+            either = "|".join(map(re.escape, phrases))
+            text = re.sub(either, "[name]", text, flags=re.IGNORECASE)
+        words = {word.casefold() for each in own for word in _WORD.findall(each.name)}
+        mine = {word for word in words if len(word) > 2}
 
         def strike(match: re.Match[str]) -> str:
             word = match[0].strip(".-+").casefold()
-            return "[name]" if word in known or "@" in word else match[0]
+            known = word in mine or word in self._known or "@" in word
+            return "[name]" if known else match[0]
 
         return visible(_WORD.sub(strike, text))
 

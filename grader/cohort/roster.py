@@ -57,6 +57,9 @@ class Roster:
         learners, problems = [], []
         seen: dict[tuple[str, str], int] = {}
         for line, row in _rows(path, text):
+            if isinstance(row, str):
+                problems.append(f"{path}: line {line}: {row}")
+                continue
             learner = _learner(row)
             wrong = list(_problems(learner))
             for what, value in (("id", learner.id), ("email", learner.email),
@@ -96,8 +99,11 @@ def is_git(source: str) -> bool:
     return _URL.fullmatch(source) is not None
 
 
-def _rows(path: pathlib.Path, text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each row with the line that it begins on. Spreadsheets write `;` in some countries."""
+def _rows(path: pathlib.Path, text: str) -> Iterator[tuple[int, dict[str, str] | str]]:
+    """Each row, or what is wrong with it, with the line that it begins on.
+
+    Spreadsheets write `;` in some countries.
+    """
     header, _, _ = text.partition("\n")
     delimiter = ";" if ";" in header and "," not in header else ","
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
@@ -120,13 +126,12 @@ def _rows(path: pathlib.Path, text: str) -> Iterator[tuple[int, dict[str, str]]]
                     raise UsageError(f"{path}: line {line}: column {', '.join(twice)} comes twice")
                 continue
             if len(cells) > len(columns):
-                raise UsageError(
-                    f"{path}: line {line}: {len(cells)} cells for {len(columns)} columns; put "
-                    "quotes around a cell that holds a comma"
-                )
+                told = f"{len(cells)} cells for {len(columns)} columns"
+                yield line, f"{told}; put quotes around a cell that holds a comma"
+                continue
             yield line, dict(zip(columns, cells, strict=False))
     except csv.Error as error:
-        raise UsageError(f"{path}: line {reader.line_num}: not CSV: {error}") from None
+        yield reader.line_num, f"not CSV: {error}"
 
 
 def _learner(row: Mapping[str, str]) -> Learner:

@@ -17,27 +17,24 @@ from concurrent.futures import ThreadPoolExecutor
 from grader.catalog import Kata
 from grader.cohort.collect import (
     Collected,
-    Look,
+    SourceTrouble,
     Work,
     from_folder,
     keep_hand_in,
     last_look,
     remember,
+    unreadable,
 )
 from grader.cohort.config import Cohort
 from grader.cohort.roster import Learner
 from grader.cohort.store import Store
-from grader.errors import GraderError, RefusedSubmission
+from grader.errors import RefusedSubmission
 from grader.submission import IGNORED_FOLDERS, MAX_BYTES, of_files
 
 _CLONES_AT_ONCE = 8
 _GIT_SECONDS = 300
 #: `git ls-tree -l -z`: mode, type, object, size (or -), path.
 _LISTED = re.compile(rb"(\d+) (\w+) ([0-9a-f]+) +(\d+|-|BAD)\t(.+)", re.DOTALL)
-
-
-class SourceTrouble(GraderError):
-    """A learner's source cannot be reached or read. It is not the work that is refused."""
 
 
 def from_sources(
@@ -51,7 +48,18 @@ def from_sources(
             yield Collected(learner.id, "", "absent", "no source in the roster")
         elif not learner.is_git:
             folder = cohort.folder / learner.source
-            yield from from_folder(cohort, store, learner.id, folder, katas, now, "folder")
+            look = last_look(store, "folder", learner.id)
+            try:
+                if not folder.is_dir():
+                    missing = f"the folder {folder} is not there"
+                    yield Collected(learner.id, "", "trouble", missing)
+                    continue
+                yield from from_folder(
+                    cohort, store, learner.id, folder, katas, now, "folder", look
+                )
+                remember(store, "folder", learner.id, now, katas)
+            except OSError as error:
+                yield Collected(learner.id, "", "trouble", unreadable(folder, error))
 
     def fetch(learner: Learner) -> tuple[Learner, tuple[str, list[_Version]] | SourceTrouble]:
         try:
@@ -77,7 +85,7 @@ def from_sources(
             yield from kept.values()
             if not kept:
                 yield Collected(learner.id, "", "absent", "no kata in the repository by then")
-            remember(store, "git", learner.id, Look(now, head))
+            remember(store, "git", learner.id, now, head=head)
 
 
 # Git

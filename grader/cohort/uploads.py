@@ -6,12 +6,20 @@ import functools
 import pathlib
 import re
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Literal
 
 from grader.catalog import Kata
-from grader.cohort.archive import MAX_PACKED
-from grader.cohort.collect import Collected, Origin, changed_at, file_content, from_files, squeezed
+from grader.cohort.archive import DAMAGED, MAX_PACKED
+from grader.cohort.collect import (
+    Collected,
+    Origin,
+    SourceTrouble,
+    changed_at,
+    file_content,
+    from_files,
+    squeezed,
+)
 from grader.cohort.config import Cohort
 from grader.cohort.roster import Learner
 from grader.cohort.store import Store
@@ -25,7 +33,7 @@ _CANVAS = re.compile(
 
 def from_moodle(
     cohort: Cohort, store: Store, export: pathlib.Path, katas: Sequence[Kata],
-    now: dt.datetime, at: dt.datetime | None = None,
+    now: dt.datetime, at: dt.datetime | None = None, only: Collection[str] | None = None,
 ) -> Iterator[Collected]:  # fmt: skip
     """Collects Moodle's "Download all submissions", as a zip or unpacked.
 
@@ -38,12 +46,12 @@ def from_moodle(
     a column `moodle` is matched by it, any other by the name. The members' times are those of the
     export, so none of them tells when something was handed in.
     """
-    yield from _from_export(cohort, store, export, katas, now, at, "moodle", _MOODLE)
+    yield from _from_export(cohort, store, export, katas, now, at, only, "moodle", _MOODLE)
 
 
 def from_canvas(
     cohort: Cohort, store: Store, export: pathlib.Path, katas: Sequence[Kata],
-    now: dt.datetime, at: dt.datetime | None = None,
+    now: dt.datetime, at: dt.datetime | None = None, only: Collection[str] | None = None,
 ) -> Iterator[Collected]:  # fmt: skip
     """Collects Canvas' "Download Submissions", as a zip or unpacked.
 
@@ -54,12 +62,13 @@ def from_canvas(
     A roster with a column `canvas` is matched by USER, any other by the name. When something was
     handed in is not told, but for "LATE".
     """
-    yield from _from_export(cohort, store, export, katas, now, at, "canvas", _CANVAS)
+    yield from _from_export(cohort, store, export, katas, now, at, only, "canvas", _CANVAS)
 
 
 def _from_export(
     cohort: Cohort, store: Store, export: pathlib.Path, katas: Sequence[Kata], now: dt.datetime,
-    at: dt.datetime | None, system: Literal["moodle", "canvas"], scheme: re.Pattern[str],
+    at: dt.datetime | None, only: Collection[str] | None, system: Literal["moodle", "canvas"],
+    scheme: re.Pattern[str],
 ) -> Iterator[Collected]:  # fmt: skip
     ids = {value: learner for learner in cohort.roster.learners
            if (value := learner.extra.get(system, ""))}  # fmt: skip
@@ -100,9 +109,14 @@ def _from_export(
                         f"into a column {system} there")  # fmt: skip
                 yield Collected("", "", "trouble", told)
                 continue
+            if only is not None and owner.id not in only:
+                continue
             origin = Origin(f"{system} {export.name}", at or newest, now, person in late,
                              certain=at is not None)  # fmt: skip
-            yield from from_files(cohort, store, owner.id, files, katas, origin)
+            try:
+                yield from from_files(cohort, store, owner.id, files, katas, origin)
+            except SourceTrouble as error:
+                yield Collected(owner.id, "", "trouble", str(error))
 
 
 def _members(
@@ -113,31 +127,33 @@ def _members(
         for place in sorted(export.rglob("*")):
             if place.is_file() and not place.is_symlink():
                 name = place.relative_to(export).as_posix()
-                yield name, changed_at(place), functools.partial(file_content, place.name, place)
+                yield name, changed_at(place), functools.partial(file_content, place)
         return
     try:
         archive = stack.enter_context(zipfile.ZipFile(export))
         for member in archive.infolist():
             if not member.is_dir():
-                with contextlib.suppress(ValueError):
+                try:
                     # Zip has local times, of whoever made it.
                     made = dt.datetime(*member.date_time).astimezone(dt.UTC)
-                    yield member.filename, made, functools.partial(_unzipped, archive, member)
+                except ValueError:
+                    made = changed_at(export)
+                yield member.filename, made, functools.partial(_unzipped, export, archive, member)
     except OSError as error:
         raise UsageError(f"{export} cannot be read: {error.strerror}") from None
-    except zipfile.BadZipFile:
+    except DAMAGED:
         raise UsageError(f"{export} is not a whole zip; download it again") from None
 
 
-def _unzipped(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    name = member.filename.rpartition("/")[2]
+def _unzipped(export: pathlib.Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     try:
         with archive.open(member) as stream:
             content = stream.read(MAX_PACKED + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError):
-        raise RefusedSubmission(f"{ascii(name)[1:-1]} cannot be read from the export") from None
+    except DAMAGED:
+        told = f"an upload cannot be read from {export.name}; download it again"
+        raise SourceTrouble(told) from None
     if len(content) > MAX_PACKED:
-        raise RefusedSubmission(f"{ascii(name)[1:-1]} is larger than {MAX_PACKED // 1024**2} MB")
+        raise RefusedSubmission(f"the uploaded file is larger than {MAX_PACKED // 1024**2} MB")
     return content
 
 

@@ -17,10 +17,11 @@ from grader.submission import Submission
 _RUN, _WINDOW = 16, 8
 #: Of one work; what is longer is cut, so that nobody holds the comparison up.
 MOST_BYTES = 200_000
+# A text that nothing closes is one, too: else each quote in it would be tried as a beginning.
 _TOKEN = re.compile(
     r"""(?P<skip>\#[^\n]*|\s+)"""
-    r"""|(?P<text>[rbfuRBFU]{0,2}(?:\"\"\"(?:[^\\]|\\.)*?\"\"\"|'''(?:[^\\]|\\.)*?'''"""
-    r"""|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))"""
+    r"""|(?P<text>[rbfuRBFU]{0,2}(?:\"\"\"(?:[^\\]|\\.)*?(?:\"\"\"|\\?\Z)"""
+    r"""|'''(?:[^\\]|\\.)*?(?:'''|\\?\Z)|"(?:[^"\\\n]|\\.)*"?|'(?:[^'\\\n]|\\.)*'?))"""
     r"""|(?P<number>\d[\w.]*)|(?P<word>\w+)|(?P<sign>.)""",
     re.DOTALL,
 )
