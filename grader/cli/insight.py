@@ -127,7 +127,7 @@ def board(
 )  # fmt: skip
 @click.option("--engine", "engine_name", metavar="NAME", help="With --again. [as in cohort.toml]")
 @click.option(
-    "-j", "--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1,
+    "-j", "--jobs", type=click.IntRange(1, 64), default=min(os.cpu_count() or 1, 64),
     help="With --again: gradings at once. [default: the number of processors]",
 )  # fmt: skip
 @_anonymous
