@@ -10,9 +10,11 @@ from typing import Any, cast
 import pytest
 
 from grader import grading
+from grader.catalog import Kata
 from grader.engines import ENGINES, docker, image, local
 from grader.engines.base import Engine, Slot
 from grader.engines.process import ProcessEngine
+from grader.submission import Submission
 from grader.verdict import Outcome
 from tests.attacking import (
     CLASSES,
@@ -26,6 +28,7 @@ from tests.attacking import (
     replacing_slot,
 )
 from tests.conftest import ISOLATING, ROOT, engine_or_skip
+from tests.gradings import RIGHT
 
 ATTACKS = attacks()
 Arena = tuple[Engine, Ground, ReplacingSlot]
@@ -98,6 +101,20 @@ def test_no_attack_starts_where_limits_are_not_in_force(
         refuse_unlimited(ground, engine, slot)
     assert "no attack is started" in str(refused.value)
     assert missing in str(refused.value)
+
+
+def test_where_namespaces_are_refused_boxes_are_cold(
+    arena: Arena, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, toy: Kata
+) -> None:
+    weaken(monkeypatch, tmp_path, {
+        "box/zygote.py": ("kernel.new_network()", "raise OSError('refused')"),
+    })  # fmt: skip
+    engine = another(arena)
+    task = grading.Task(toy, Submission({"adder.py": RIGHT.encode()}), 7)
+    with engine.slot() as slot:
+        with grading.boxes(task, slot) as box:
+            assert box.zygote is None
+        assert grading.grade(task, engine, slot).outcome is Outcome.PASSED
 
 
 # --- would the suite notice? ------------------------------------------------------------------

@@ -17,7 +17,7 @@ from grader.cli import kata as group
 from grader.errors import EngineTrouble
 from grader.grading import KeptSlot
 from grader.verdict import Verdict
-from tests.commands import KATA, PLAIN, kata, solve
+from tests.commands import KATA, PLAIN, kata, root_of, solve
 
 
 def test_it_starts_where_unix_has_no_part(toy: Kata) -> None:
@@ -254,3 +254,27 @@ def test_a_helper_that_no_instructor_would_have_is_named(toy: Kata) -> None:
     done = kata(toy.folder, "grade", *PLAIN)
     assert done.returncode == 0, done
     assert "helper.py" in done.stderr
+
+
+def by_pytest(toy: Kata, answer: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The hidden tests as their author runs them."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "grader.author", str(toy.solutions / "hidden"),
+         "--submission", str(toy.answer(answer)), *arguments],
+        cwd=root_of(toy), capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def test_hidden_tests_under_plain_pytest(toy: Kata) -> None:
+    done = by_pytest(toy, "reference", "--seed", "7")
+    assert done.returncode == 0, done
+    assert "--seed 7 replays this run" in done.stdout
+    wrong = by_pytest(toy, f"wrong/{next(iter(toy.wrong()))}")
+    assert wrong.returncode == 1, wrong
+    (toy.solutions / "hidden").rename(toy.solutions / "tests")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "grader.author", str(toy.solutions / "tests"),
+         "--submission", str(toy.folder)], cwd=root_of(toy), capture_output=True, encoding="utf-8",
+    )  # fmt: skip
+    assert done.returncode == 4
+    assert "name the folder hidden/" in done.stderr

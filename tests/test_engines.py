@@ -631,3 +631,14 @@ def test_the_end_of_a_warm_box_is_told_alike_each_time() -> None:
     lane.look(wait=True)
     assert [lane.fate(), lane.fate()] == ["ended", "ended"]
     lane.end()
+
+
+def test_only_what_a_dead_grader_left_is_taken_away() -> None:
+    mine = docker.owner_of(os.getpid())
+    host, pid, _ = mine.split()
+    child = subprocess.Popen(["sleep", "60"])
+    gone = docker.owner_of(child.pid)
+    child.kill()
+    child.wait()
+    owners = mine, gone, f"{host} {pid} 1", f"elsewhere {pid} 1"
+    assert [docker._owner_lives(owner) for owner in owners] == [True, False, False, True]
