@@ -74,6 +74,14 @@ def test_from_elsewhere(toy: Kata) -> None:
     assert done.returncode == 0, done
 
 
+def test_a_word_that_is_longer_than_a_line_is_told_whole(toy: Kata) -> None:
+    word = "x" * 150
+    (toy.folder / "adder.py").write_text(f"def add(a, b):\n    raise ValueError('{word}')\n")
+    done = kata(toy.folder, "grade", *PLAIN)
+    assert word in "".join(done.stdout.split())
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
 def test_json_is_all_there_is_on_standard_output(toy: Kata) -> None:
     done = kata(toy.folder, "grade", "--json", "--seed", "11", *PLAIN)
     document = json.loads(done.stdout)

@@ -231,7 +231,7 @@ def details(result: BehaviourResult) -> Table:
     """Why a behaviour did not pass."""
     table = Table.grid(padding=(0, 2))
     table.add_column(width=8, style="dim")
-    table.add_column()
+    table.add_column(overflow="fold")
     if result.cause not in (Cause.FAILED, None):
         table.add_row("cause", Text(str(result.cause), "yellow"))
     if result.finding is not None:

@@ -94,6 +94,8 @@ def _in_words(step: Step | None) -> str:
             return f"{code}, try again after {seconds:g} s"
         case Answer(delay=delay) | Json(delay=delay) if delay:
             return f"an answer, {delay:g} s later"
+        case Answer(chunk_delay=pause) if pause:
+            return f"an answer, a part every {pause:g} s"
         case Answer() | Json():
             return "an answer"
         case Hang():

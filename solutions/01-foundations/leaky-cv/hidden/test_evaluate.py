@@ -117,6 +117,8 @@ def spec(rng, **changes):
 
 
 def complaint(finished):
+    if finished.exit_code == 0:
+        return ": the file was not refused"
     lines = finished.stderr.strip().splitlines()
     return f", and on standard error: {lines[-1]}" if lines else ", nothing on standard error"
 
@@ -126,14 +128,17 @@ def evaluate(submission, frame, wanted, given, out="report.json"):
     submission.write({"panel.csv": frame, "spec.json": json.dumps(wanted)})
     try:
         code = submission.call("evaluate.__main__:main", [*COMMAND[3:], out])
+        lines = [] if code == 0 else submission.log().strip().splitlines()
+        observed = f"main(argv) gave exit code {code!r}" + (
+            f", and printed: {lines[-1]}" if lines else ""
+        )
     except Raised as error:
         code = f"{error.type}: {error.message}"
-    lines = submission.log().strip().splitlines()
-    said = f", and printed: {lines[-1]}" if lines and code != 0 else ""
+        observed = error.unmet().finding.observed
     expect(
         type(code) is int and code == 0,
-        observed=f"main([...]) gave {code!r}{said}",
-        expected="0",
+        observed=observed,
+        expected="exit code 0",
         given=given,
     )
     return report_of(submission, out, frame, wanted, given)
@@ -240,9 +245,10 @@ def is_share(value):
 def by_chance(means, low, high, given):
     """The mean of some means, on data where nothing can be known."""
     found = float(np.mean(means))
+    each = f", of {len(means)} such files: {', '.join(f'{mean:.2f}' for mean in means)}"
     expect(
         low <= found <= high,
-        observed=f"mean AUC {found:.2f} ({', '.join(f'{mean:.2f}' for mean in means)})",
+        observed=f"mean AUC {found:.2f}{each if len(means) > 1 else ''}",
         expected=f"{low:.2f} to {high:.2f}: nothing in these columns knows the label",
         given=given,
     )
@@ -366,9 +372,11 @@ def test_outcome_copies(submission, rng):
     visit = days(rng.integers(0, 300, n))
     copies = {
         "a number that follows the label": np.round(sign * 9 * case + rng.normal(0, 1, n), 2),
-        "one of 20 texts, ten of which only cases have": stages(rng, case),
+        "a text, one of 20, of which ten stand with cases only": stages(rng, case),
         "a number that five cases and five others have, low for cases": scarce(rng, case, 5, 5, 0),
-        "the same, high for cases": scarce(rng, case, 5, 5, 25),
+        "a number that five cases and five others have, high for cases": scarce(
+            rng, case, 5, 5, 25
+        ),
         "a number filled in for cases only": np.where(case, dose, np.nan),
         "a date left empty for cases only": np.where(case, "", visit),
     }
@@ -562,9 +570,10 @@ def test_row_order(submission, rng):
     given = "the same file, sorted by label and in another order"
     before = evaluate(submission, frame.sort_values(["relapse", "sample"]), wanted, given)
     after = evaluate(submission, shuffled(rng, frame), wanted, given, out="after.json")
+    others = set(map(frozenset, after.tests)) - set(map(frozenset, before.tests))
     expect(
         sorted(map(sorted, before.tests)) == sorted(map(sorted, after.tests)),
-        observed="other rows together in a fold",
+        observed=f"{len(others)} of {len(after.tests)} folds test other rows than before",
         expected="the same folds",
         given=given,
     )
@@ -582,10 +591,12 @@ def test_repeatable(submission, rng):
     wanted = spec(rng, group="patient")
     given = "the same file and the same seed, in two processes"
     first = command(submission, frame, wanted, given, "report.json")
-    command(submission, frame, wanted, given, "again.json", fresh=True)
+    again = command(submission, frame, wanted, given, "again.json", fresh=True)
+    pairs = enumerate(zip(first.tests, again.tests, strict=True), 1)
+    other = next((f": fold {number} tests other rows" for number, (a, b) in pairs if a != b), "")
     expect(
         submission.file("report.json") == submission.file("again.json"),
-        observed="two reports that differ",
+        observed=f"two reports that differ{other}",
         expected="the same bytes",
         given=given,
     )
@@ -637,14 +648,14 @@ def recruited_late(rng, frame, column):
 def have_both(report, frame, given):
     label = dict(zip(frame["sample"], frame["relapse"], strict=True))
     for side in ("test", "train"):
-        cases = [sum(label[row] for row in fold[side]) for fold in report.folds]
-        sizes = [len(fold[side]) for fold in report.folds]
-        expect(
-            all(0 < some < size for some, size in zip(cases, sizes, strict=True)),
-            observed=f"{side} rows with {cases} cases, of {sizes}",
-            expected=f"both classes among the {side} rows of every fold",
-            given=given,
-        )
+        for number, fold in enumerate(report.folds, 1):
+            cases, size = sum(label[row] for row in fold[side]), len(fold[side])
+            expect(
+                0 < cases < size,
+                observed=f"{cases} of the {size} {side} rows of fold {number} are cases",
+                expected=f"both classes among the {side} rows of every fold",
+                given=given,
+            )
 
 
 def test_odd_columns(submission, rng):
@@ -663,7 +674,7 @@ def test_odd_columns(submission, rng):
     lost = [column for column in [*markers, "device"] if column not in report.features]
     expect(
         not lost,
-        observed=f"{lost} excluded as {[report.excluded[column] for column in lost]}",
+        observed=f"excluded: {', '.join(f'{c} as {report.excluded[c]!r}' for c in lost)}",
         expected="the biomarkers and the device among the features",
         given=given,
     )
@@ -690,7 +701,7 @@ def refused(submission, frame, wanted, named, given):
     changed = sorted(p for p in before.keys() | after.keys() if before.get(p) != after.get(p))
     expect(
         not changed,
-        observed=f"{changed[:3]} changed or appeared",
+        observed=f"{', '.join(changed[:3])} changed or appeared",
         expected="no file made or changed",
         given=given,
     )
@@ -707,9 +718,11 @@ def test_missing_column(submission, rng):
     submission.write({"report.json": '{"of": "yesterday"}'})
     wanted = spec(rng, group="patient")
     column = str(rng.choice(["relapse", "sample", "patient"]))
-    refused(submission, frame.drop(columns=column), wanted, column, f"a file without {column}")
+    given = f"a file without the column {column}, which the spec names"
+    refused(submission, frame.drop(columns=column), wanted, column, given)
     wanted = spec(rng, time="visit")
-    refused(submission, frame.drop(columns="visit"), wanted, "visit", "a file without visit")
+    given = "a file without the column visit, which the spec names"
+    refused(submission, frame.drop(columns="visit"), wanted, "visit", given)
 
 
 def test_bad_cells(submission, rng):
@@ -812,7 +825,8 @@ def test_honest_columns_stay(submission, rng):
             given=given,
         )
     lost = [c for c in report.excluded if c != "sample"]
-    expect(not lost, observed=f"{lost[:3]} excluded", expected="only the id", given=given)
+    observed = f"{', '.join(lost[:3])} excluded"
+    expect(not lost, observed=observed, expected="only the id", given=given)
     found = report.mean
     expect(
         found >= 0.65,

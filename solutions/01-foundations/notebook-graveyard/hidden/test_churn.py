@@ -104,49 +104,61 @@ def train(submission, frame, out="model", *, seed=None, run=None):
     """Trains in the box and returns metrics.json, its fields checked."""
     argv = ["train", "--data", "train.csv", "--out", out]
     submission.write({"train.csv": frame})
-    (run or call)(submission, argv if seed is None else [*argv, "--seed", str(seed)], len(frame))
+    argv = argv if seed is None else [*argv, "--seed", str(seed)]
+    (run or call)(submission, argv, customers(frame))
     return metrics_of(submission, out)
 
 
-def predict(submission, frame, model="model", out="scores.csv", *, run=None):
-    """Scores in the box and returns the answer's rows by customer, checked."""
+def predict(submission, frame, model="model", out="scores.csv", *, run=None, of=None):
+    """Scores in the box and returns the answer's rows by customer, checked.
+
+    `of` says what file it is, if it is a special one.
+    """
     submission.write({"new.csv": frame})
     argv = ["predict", "--model", model, "--in", "new.csv", "--out", out]
-    (run or call)(submission, argv, len(frame))
+    (run or call)(submission, argv, of or customers(frame))
     return scores_of(submission, out, frame)
 
 
-def call(submission, argv, rows):
+def customers(frame):
+    return "1 customer" if len(frame) == 1 else f"{len(frame)} customers"
+
+
+def call(submission, argv, of):
     """The quick way, without a process for each command: main(argv)."""
-    given = f"{argv[0]} with a file of {rows} customers"
     try:
         code = submission.call("churn.__main__:main", argv)
+        lines = [] if code == 0 else submission.log().strip().splitlines()
+        observed = f"main(argv) gave exit code {code!r}" + (
+            f", and printed: {lines[-1]}" if lines else ""
+        )
     except Raised as error:
         code = f"{error.type}: {error.message}"
+        observed = " ".join(error.unmet().finding.observed.split())
     expect(
         (type(code) is int and code == 0) or code == "SystemExit: 0",
-        observed=f"main({argv}) gave {code!r}",
-        expected="0",
-        given=given,
+        observed=observed,
+        expected="exit code 0",
+        given=f"{argv[0]} with a file of {of}",
     )
 
 
-def command(submission, argv, rows, **how):
+def command(submission, argv, of, **how):
     """The whole way: python -m churn in a process of its own."""
     finished = submission.run(["python", "-m", "churn", *argv], **how)
-    succeeds(finished, argv[0], rows)
+    succeeds(finished, argv[0], of)
 
 
-def new_interpreter(submission, argv, rows):
-    command(submission, argv, rows, fresh=True)
+def new_interpreter(submission, argv, of):
+    command(submission, argv, of, fresh=True)
 
 
-def succeeds(finished, verb, rows):
+def succeeds(finished, verb, of):
     expect(
         finished.exit_code == 0,
         observed=f"exit code {finished.exit_code}{complaint(finished)}",
         expected="exit code 0",
-        given=f"{verb} with a file of {rows} customers",
+        given=f"{verb} with a file of {of}",
     )
 
 
@@ -313,7 +325,7 @@ def test_works_on_a_new_export(submission, rng):
          "--seed", str(seed)],
         files={"in/export.csv": labelled, "in/new.csv": new},
     )  # fmt: skip
-    succeeds(finished, "train", len(labelled))
+    succeeds(finished, "train", customers(labelled))
     metrics = metrics_of(submission, "models/autumn")
     fold = split_of(submission, labelled, "models/autumn")
     counted = {"seed": seed, "n_train": int((fold == "train").sum())}
@@ -330,7 +342,7 @@ def test_works_on_a_new_export(submission, rng):
         ["python", "-m", "churn", "predict", "--model", "models/autumn", "--in", "in/new.csv",
          "--out", "out/monday/scores.csv"]
     )  # fmt: skip
-    succeeds(finished, "predict", len(new))
+    succeeds(finished, "predict", customers(new))
     scores_of(submission, "out/monday/scores.csv", new)
     has_columns(submission, "models/autumn/split.csv", ["customer_id", "fold"])
     wanted = ["customer_id", "churn_probability", "call"]
@@ -343,8 +355,9 @@ def test_works_on_a_new_export(submission, rng):
     stray = sorted(path for path in others if not path.startswith("models/autumn/"))
     expect(
         not stray,
-        observed=f"the commands left {stray[:3]} in the working directory",
+        observed=f"the commands left {', '.join(stray[:3])} in the working directory",
         expected="files only where --out says",
+        given="train --out models/autumn, then predict --out out/monday/scores.csv",
     )
 
 
@@ -543,7 +556,7 @@ def test_one_by_one(submission, rng):
         other = int((scored["call"] != batch["call"].reindex(scored.index)).sum())
         expect(
             other == 0,
-            observed=f"{other} of {len(scored)} customers have another call",
+            observed=f"{other} of {len(scored)} customers have another value of call",
             expected="the same call: it follows from probability and threshold",
             given=f"{how}, against the whole file",
         )
@@ -663,9 +676,10 @@ def test_unseen_category(submission, rng):
         strange[0] = ""
         new.iloc[rows, new.columns.get_loc(column)] = strange
         count[column] = len(rows)
-    scores = predict(submission, new)
+    listed = ", ".join(f"{number_} in {column}" for column, number_ in count.items())
+    given = f"cells that the train fold never had: {listed}"
+    scores = predict(submission, new, of=f"{customers(new)}; {given}")
     report = report_of(submission)
-    given = f"cells that the train fold never had: {count}"
     expect(
         report["unseen"] == count and report["unseen_cells"] == sum(count.values()),
         observed=f"unseen_cells is {report['unseen_cells']}, unseen is {report['unseen']}",
@@ -705,7 +719,7 @@ def refused(submission, argv, frame, wanted, given):
     changed = sorted(p for p in before.keys() | after.keys() if before.get(p) != after.get(p))
     expect(
         not changed,
-        observed=f"{changed[:3]} changed or appeared",
+        observed=f"{', '.join(changed[:3])} changed or appeared",
         expected="every file as it was before",
         given=given,
     )

@@ -226,6 +226,9 @@ def run(submission, night, given, *, code=0, out="out.csv", report="report.json"
     try:
         ended = submission.call("enrich.__main__:main", argv)
     except Raised as error:
+        if error.type != "SystemExit":
+            observed = error.unmet().finding.observed
+            expect(False, observed=observed, expected=f"exit code {code}", given=given)
         ended = f"{error.type}: {error.message}"
     agreed(ended, code, submission.log(), given)
 
@@ -285,7 +288,7 @@ def check_cells(rows, night, table, given):
             False,
             observed=f"{taken} is {rows[wrong[0]][taken]!r} in a line with {key} {line[key]!r}"
             f"{day} ({len(wrong)} of {len(rows)} lines are wrong there)",
-            expected=repr(right[wrong[0]]),
+            expected=repr(right[wrong[0]]) if right[wrong[0]] else "an empty cell",
             given=given,
         )
 
@@ -873,7 +876,8 @@ def test_unmatched_kept(submission, rng):
 
 def test_ordinary_night(submission, rng):
     night = full_night(rng, 300)
-    given = "a night of 300 lines with all that the contract allows"
+    lines = len(night.rows["orders"])
+    given = f"a night of {lines} lines with all that the contract allows"
     command(submission, night.files(), given)
     header = submission.text("out.csv").splitlines()[0].split(",")
     expect(

@@ -156,7 +156,9 @@ def differences(found: Counter, wanted: Counter) -> str:
     told = []
     for what, more in (("missing", wanted - found), ("too many", found - wanted)):
         if more:
-            told.append(f"{more.total():,} {what}, such as {','.join(next(iter(more)))!r}")
+            # A checksum in full would leave no room for what became of the file.
+            row = [c if len(c) < 64 else f"{c[:8]}…" for c in next(iter(more))]
+            told.append(f"{more.total():,} {what}, such as {','.join(row)!r}")
     return "; ".join(told)
 
 
@@ -246,15 +248,18 @@ class Desk:
         seen = view(self.submission, self.out, given)
         expect(
             seen.seen == before.seen,
-            observed="readers see something else than before: "
-            + (differences(seen.cases, before.cases) or "amendments or ledger have changed"),
+            observed="readers see another cases.csv than before: "
+            + differences(seen.cases, before.cases)
+            if seen.cases != before.cases
+            else "readers see other amendments or another ledger than before",
             expected="what they saw before, with nothing of the refused delivery",
             given=given,
         )
 
 
 def complaint(finished) -> str:
-    lines = finished.stderr.strip().splitlines()
+    # Without the lines that a traceback quotes and underlines.
+    lines = [line for line in finished.stderr.strip().splitlines() if not line.startswith(" ")]
     return (
         f"; standard error ends with: {' / '.join(lines[-2:])}"
         if lines
@@ -577,7 +582,7 @@ def run(out, count=None, stop=None, after=False, size=None):
         busy = True
         steps += 1
         if count is not None:
-            os.write(count, b"o" if opens else b"s")
+            os.write(count, event.encode() + b"\\n")
         if steps == stop:
             if after and isinstance(args[0], (str, bytes)):
                 try:
@@ -613,15 +618,18 @@ reader, writer = os.pipe()
 shutil.copytree(OUT, "cut/whole", symlinks=True)
 run("cut/whole", count=writer)
 os.close(writer)
-steps = b""
+told = b""
 while part := os.read(reader, 4096):
-    steps += part
+    told += part
+with open("steps.txt", "wb") as list_of_steps:
+    list_of_steps.write(told)
+steps = told.split()
 numbers = list(range(1, len(steps) + 1))
 if len(numbers) > 24:
     numbers = numbers[:12] + numbers[-12:]
 for number in numbers:
     cut(f"{number}b", stop=number)
-    if steps[number - 1 : number] == b"o":
+    if steps[number - 1] == b"open":
         cut(f"{number}a", stop=number, after=True)
 for number, size in enumerate(SIZES):
     cut(f"{number}m", size=size)
@@ -668,9 +676,11 @@ def test_killed_at_any_moment(submission, rng):
     undisturbed.cases, undisturbed.amendments = desk.cases, desk.amendments
     undisturbed.shows("a second delivery, undisturbed")
     moments = sorted({path.split("/")[1] for path in submission.listing("again")})
+    steps = dict(enumerate(submission.text("steps.txt").split(), 1))
     for moment in moments:
-        when = {"b": "before step {} on files", "a": "just after step {} on files, an open",
-                "m": "in the middle of a write"}[moment[-1]].format(moment[:-1])  # fmt: skip
+        step = f"step {moment[:-1]} on files ({steps.get(int(moment[:-1]))})"
+        when = {"b": f"before {step}", "a": f"just after {step}",
+                "m": "in the middle of a write"}[moment[-1]]  # fmt: skip
         given = f"a second delivery, and the loader is killed {when}"
         seen = view(submission, f"cut/{moment}", given)
         expect(
@@ -797,7 +807,10 @@ def test_retry_adds_nothing(submission, rng):
     files = [lab(rng, 1, day), late]
     second = desk.accepts(day, files, "the next one, with a late file")
     before = view(submission, desk.out)
-    for argv, given in ((second, "the delivery again"), (first, "the one before it again")):
+    for argv, given in (
+        (second, "a delivery that is out already is run again, with the same manifest"),
+        (first, "then the delivery before it is run again, with its own manifest"),
+    ):
         finished = desk.load(argv)
         expect(
             finished.exit_code == 0,

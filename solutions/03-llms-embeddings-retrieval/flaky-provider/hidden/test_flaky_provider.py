@@ -13,6 +13,7 @@ from numpy.random import Generator
 
 from grader.judge import Reply, Submission, Timeline, Unmet, expect
 from grader.upstreams import Answer, Call, Cut, Drop, FakeLLM, Hang, Malformed, Status
+from grader.verdict import Cause
 
 BROKEN_EVENT = 'data: {"choices": [{"delta":\n\n'
 # What the README allows on top of a deadline.
@@ -104,6 +105,9 @@ class Stage:
         except Unmet as unmet:
             # No reply at all: the finding becomes more useful with what was given.
             finding = dataclasses.replace(unmet.finding, given=self.given)
+            if unmet.cause is Cause.TIMED_OUT:
+                within = f"an answer within {deadline_ms} ms, plus {LATE_MS} ms tolerance"
+                finding = dataclasses.replace(finding, expected=within)
             raise Unmet(finding, unmet.cause) from None
 
     def answered(
@@ -118,10 +122,13 @@ class Stage:
         )
         body = reply.fields(answer=str, source=str, degraded=bool, attempts=int, truncated=bool)
         text = self.text(source, prompt)
+        # The whole answer of either provider is named: side by side the texts look much the same.
+        whole = [one for one in self.settings if body["answer"] == self.text(one, prompt)]
+        came = f"the {whole[0]}'s answer" if whole else f"answer {body['answer']!r}"
         expect(
             body["source"] == source and body["answer"] == text,
-            observed=f"source {body['source']!r}, answer {body['answer']!r}",
-            expected=f"source {source!r}, answer {text!r}",
+            observed=f"source {body['source']!r}, {came}",
+            expected=f"source {source!r}, the {source}'s answer" + ("" if whole else f" {text!r}"),
             given=given,
         )
         expect(
@@ -165,6 +172,10 @@ class Stage:
             expected=f"{' and '.join(words)} in the log, for whoever is on call",
             given=given,
         )
+
+
+def counted(calls: list[Call]) -> str:
+    return "1 call" if len(calls) == 1 else f"{len(calls)} calls"
 
 
 def expect_in_time(reply: Reply, deadline_ms: int, given: str) -> None:
@@ -532,8 +543,8 @@ def test_healthy_primary(stage: Stage) -> None:
         response = stage.ask(prompt, 5000)
         expect(
             len(stage.primary.calls) == number and not stage.backup.calls,
-            observed=f"{len(stage.primary.calls)} calls to the primary, "
-            f"{len(stage.backup.calls)} to the backup",
+            observed=f"{counted(stage.primary.calls)} to the primary, "
+            f"{counted(stage.backup.calls)} to the backup",
             expected=f"one call to the primary for each request, of which this is number {number}, "
             "and none to the backup",
             given=given,

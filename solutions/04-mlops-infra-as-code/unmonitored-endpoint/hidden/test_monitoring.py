@@ -8,7 +8,7 @@ import string
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -170,19 +170,31 @@ def by_labels(samples: Samples, name: str, *labels: str) -> dict[tuple[str, ...]
     return shown
 
 
-def told(counts: dict[tuple[str, ...], float], most: int = 12) -> str:
+def told(counts: Mapping[tuple[str, ...], float], most: int = 6) -> str:
     lines = [f"{' '.join(key)}: {value:g}" for key, value in sorted(counts.items())]
     more = [f"and {len(lines) - most} more"] if len(lines) > most else []
     return "; ".join(lines[:most] + more) or "nothing"
 
 
+def compared(
+    shown: Mapping[tuple[str, ...], float], wanted: Mapping[tuple[str, ...], float]
+) -> tuple[str, str]:
+    """What was shown and what was wanted, where the two differ."""
+    apart = [key for key in {**shown, **wanted} if shown.get(key, 0) != wanted.get(key, 0)]
+    rest = "; the others are right" if len(apart) < len(wanted) else ""
+    observed = told({key: shown.get(key, 0.0) for key in apart}) + rest
+    expected = told({key: wanted[key] for key in apart if key in wanted})
+    return observed, expected if expected != "nothing" else "none of these"
+
+
 def expect_counts(samples: Samples, name: str, labels: tuple[str, ...], wanted: Any) -> None:
     wanted = {key: float(value) for key, value in wanted.items() if value}
     shown = by_labels(samples, name, *labels)
+    observed, expected = compared(shown, wanted)
     expect(
         shown == wanted,
-        observed=f"{name} by {', '.join(labels)}: {told(shown)}",
-        expected=told(wanted),
+        observed=f"{name} by {', '.join(labels)}: {observed}",
+        expected=expected,
         given=f"{sum(wanted.values()):g} events, seen from outside",
     )
 
@@ -210,10 +222,11 @@ def test_counts_by_route_and_status(submission, vendor, rng):
     samples = watched.counted(len(calls) + 1)
     shown = by_labels(samples, REQUESTS, "route", "status", "model_version")
     others = {key: value for key, value in shown.items() if key[0] != "/v1/model"}
+    observed, expected = compared(others, wanted)
     expect(
         others == {key: float(value) for key, value in wanted.items()},
-        observed=f"{REQUESTS} by route, status, model version: {told(others)}",
-        expected=told(dict(wanted)),
+        observed=f"{REQUESTS} by route, status, model version: {observed}",
+        expected=expected,
         given=f"{len(calls)} requests on four routes",
     )
 
@@ -260,20 +273,20 @@ def test_errors_counted_once(submission, vendor, rng):
             (EXPLAIN, "upstream"): len(upstream),
         },
     )
-    seen = {
-        status: total(samples, REQUESTS, status=status) for status in ("422", "500", "502", "200")
-    }
     wanted = {
-        "422": len(invalid),
-        "500": len(model) + len(model_too),
-        "502": len(upstream),
-        "200": len(fine) + total(samples, REQUESTS, route="/v1/model", status="200"),
+        ("422",): len(invalid),
+        ("500",): len(model) + len(model_too),
+        ("502",): len(upstream),
+        ("200",): len(fine) + total(samples, REQUESTS, route="/v1/model", status="200"),
     }
+    seen = {key: total(samples, REQUESTS, status=key[0]) for key in wanted}
+    observed, expected = compared(seen, wanted)
     expect(
         seen == wanted,
-        observed=f"{REQUESTS} by status: {seen}",
-        expected=f"{wanted}: every failed request once, with the status that the client got",
-        given="invalid requests, a model that raises, an explainer that answers 500",
+        observed=f"{REQUESTS} by status: {observed}",
+        expected=f"{expected}; every failed request once, with the status that the client got",
+        given=f"{len(invalid)} invalid requests, {len(model + model_too)} with which the model "
+        f"raises, {len(upstream)} to an explainer that answers 500",
     )
 
 
@@ -288,10 +301,12 @@ def test_slow_answers_readable(submission, rng):
 
     bounds = [bound for bound, _ in samples.buckets(DURATION) if math.isfinite(bound)]
     listed = ", ".join(f"{bound:g}" for bound in bounds) or "(no buckets)"
+    given = f"{fast} fast calls, and {slow} that take {slow_ms} ms or more"
     expect(
         bool(bounds) and 0 < bounds[0] <= 0.01 and bounds[-1] >= 60 and len(bounds) <= 30,
         observed=f"the upper bounds of {DURATION} are {listed}",
         expected="at most 30 finite bounds, the lowest at 0.01 s or less, the highest 60 s or more",
+        given=given,
     )
     wide = [
         f"{low:g} to {high:g}"
@@ -302,9 +317,9 @@ def test_slow_answers_readable(submission, rng):
         not wide,
         observed=f"the upper bounds of {DURATION} are {listed}; too wide: {', '.join(wide)}",
         expected="from 0.01 s to 60 s no bound above 2.5 times the one before",
+        given=given,
     )
 
-    given = f"{fast} fast calls, and {slow} that take {slow_ms} ms or more"
     count = total(samples, f"{DURATION}_count", route=PREDICT)
     expect(
         count == len(calls),
@@ -382,15 +397,13 @@ def test_bounded_series(submission, rng):
         expected="fewer than 300, however many customers and paths there are",
         given="300 customers, 30 contracts that the model does not know, 60 made-up paths",
     )
-    seen = {
-        "200": total(samples, REQUESTS, route=PREDICT, status="200"),
-        "500": total(samples, REQUESTS, route=PREDICT, status="500"),
-        "404": total(samples, REQUESTS, route="unmatched", status="404"),
-    }
+    wanted = {(PREDICT, "200"): 300, (PREDICT, "500"): 30, ("unmatched", "404"): 60}
+    seen = {key: total(samples, REQUESTS, route=key[0], status=key[1]) for key in wanted}
+    observed, expected = compared(seen, wanted)
     expect(
-        seen == {"200": 300, "500": 30, "404": 60},
-        observed=f"{REQUESTS}: {seen}",
-        expected="300, 30 and 60: unknown paths are counted too, all as `unmatched`",
+        seen == wanted,
+        observed=f"{REQUESTS} by route and status: {observed}",
+        expected=f"{expected}; unknown paths are counted too, all as `unmatched`",
         given="300 predictions, 30 model errors, 60 made-up paths",
     )
 
@@ -443,7 +456,7 @@ def test_probes_not_counted(submission, rng):
         expect(
             value == wanted,
             observed=f"{name} is {value:g}: {told(by_labels(samples, name, 'route'))}",
-            expected=f"{wanted:g}",
+            expected=f"{wanted:g}, without any of the probes and scrapes",
             given=f"{total(before, REQUESTS):g} requests, then 27 probes and scrapes, "
             "then 1 prediction",
         )
@@ -543,11 +556,11 @@ def test_clients_that_hang_up(submission, rng, timeline):
             given=given,
         )
     counts = by_labels(samples, REQUESTS, "route", "status")
-    seen = {status: value for (route, status), value in counts.items() if route == PREDICT}
+    seen = {(status,): value for (route, status), value in counts.items() if route == PREDICT}
     expect(
-        seen == {"499": gone, "200": 1},
-        observed=f"{REQUESTS} by status: {seen}",
-        expected=f"499: {gone}, 200: 1",
+        seen == {("499",): gone, ("200",): 1},
+        observed=f"{REQUESTS} by status: {told(seen)}",
+        expected=f"200: 1; 499: {gone}",
         given=given,
     )
     expect_counts(samples, ERRORS, ("route", "kind"), {})
