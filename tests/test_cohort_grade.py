@@ -261,7 +261,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(cohort: Cohort, sto
         kept.update(done.due.key for done in running)
     sa.event.remove(store._engine, "begin", full)
     store._engine.dispose()
-    assert store.graded() == kept
+    assert {each.key for each in store.gradings()} == kept
     assert len(run(cohort, store, MadeUp())) == 8 - len(kept)
 
 
@@ -285,7 +285,7 @@ def test_a_real_disk_that_fills_up(toy: Kata, tmp_path: pathlib.Path) -> None:
                 (tmp_path / "small/ballast").write_bytes(b"x" * (16 << 20))
             with pytest.raises(StoreTrouble, match="make room"):
                 kept.update(done.due.key for done in running)
-            assert store.graded() == kept
+            assert {each.key for each in store.gradings()} == kept
             (tmp_path / "small/ballast").unlink()
             assert len(run(cohort, store, MadeUp())) == 30 - len(kept)
     finally:
@@ -384,7 +384,7 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(
             command, cwd=cohort.catalog.root, env={**os.environ, "PATH": PATH},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        assert eventually(lambda n=want: len(store.graded()) >= n, 120)
+        assert eventually(lambda n=want: len(store.gradings()) >= n, 120)
         process.send_signal(signal.SIGKILL)
         process.wait()
     done = grades(cohort, *PROCESS, "-j", "2")

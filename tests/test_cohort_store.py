@@ -121,9 +121,12 @@ def test_a_grading_is_kept_once(store: Store) -> None:
     assert kept.key == Edition("sha256:k1", "bubblewrap", "1").key(work("x").hash)
     assert store.has_grading(kept.key)
     assert store.verdict(kept.key) == verdict(work("x"))
-    assert [(key, json.loads(text)) for key, text in store.verdict_texts()] == [
-        (kept.key, verdict(work("x")))
-    ]
+    [told] = store.verdict_texts()
+    assert told[:4] == (kept.key, KATA, work("x").hash, kept.at)
+    assert json.loads(told[4]) == verdict(work("x"))
+    assert store.graded([kept.edition]) == {(KATA, work("x").hash)}
+    assert store.graded(["another"]) == set()
+    assert (store.possible(KATA, kept.edition), store.possible(KATA, "another")) == (3, None)
 
 
 def test_two_that_write_the_same_at_once_keep_one(store: Store, url: str) -> None:

@@ -1,7 +1,6 @@
 """The commands of `kata cohort` that look: report, board, integrity; and forget."""
 
 import datetime as dt
-import gc
 import os
 import pathlib
 import secrets as random_secrets
@@ -223,12 +222,7 @@ def _report(ours: "Cohort", store: "Store", silent_days: int, anonymous: bool) -
     from grader.cohort.report import Report
 
     rename = store.pseudonym if anonymous else str
-    # A million small objects without cycles: looking for some would take a third of the time.
-    gc.disable()
-    try:
-        return Report.make(ours, store, _now(), rename, silent_days)
-    finally:
-        gc.enable()
+    return Report.make(ours, store, _now(), rename, silent_days)
 
 
 def _now() -> dt.datetime:

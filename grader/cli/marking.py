@@ -309,13 +309,13 @@ def export(
         elif kind == "csv":
             files = {to: [exports.marks_csv(book, rename)]}
         elif kind == "jsonl":
-            files = {to: exports.verdict_lines(store, list(ours.assigned), book.learners, rename)}
+            files = {to: exports.verdict_lines(store, book, rename)}
         elif kind == "gradescope":
             files = dict(_gradescope(to, book, ours, store, rename))
         for path, lines in files.items():
             _write(path, lines)
         if kind == "parquet":
-            files = dict.fromkeys(exports.parquet(to, book, store, rename), ())
+            files = dict.fromkeys(exports.parquet(to, book, rename), ())
     waiting = sum(bool(made.waiting) for made in book.marks.values())
     if waiting:
         screen.say(f"{waiting} marks wait for a verdict; kata cohort grade goes on")

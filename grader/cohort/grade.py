@@ -129,33 +129,17 @@ def plan(
     store.set_fact(_ENGINE_FACT, place.engine)
     store.set_fact(_IMAGE_FACT, place.image)
     hand_ins = store.hand_ins(learners, [kata.name for kata in katas])
-    return _plan(store, place.image, katas, hand_ins)
-
-
-def due_now(store: Store, katas: Sequence[Kata], hand_ins: Sequence[HandIn]) -> list[Due]:
-    """Which of these hand-ins would be graded now, with the engine of the last run."""
-    return _plan(store, store.fact(_IMAGE_FACT) or "", katas, hand_ins)
-
-
-def _plan(store: Store, image: str, katas: Sequence[Kata], hand_ins: Sequence[HandIn]) -> list[Due]:
-    editions = {kata.name: Edition(grading.kata_hash(kata), image, __version__) for kata in katas}
+    editions = _editions(place.image, katas)
     by_name = {kata.name: kata for kata in katas}
-    settled = store.graded(by_name) | {each.key for each in store.troubles() if each.parked}
-    owners: dict[str, list[str]] = {}
-    found: dict[str, Due] = {}
-    for hand_in in hand_ins:
-        if hand_in.submission is None:
-            continue
-        edition = editions[hand_in.kata]
-        key = edition.key(hand_in.submission)
-        if key not in settled:
-            owners.setdefault(key, []).append(hand_in.learner)
-            found[key] = Due(key, by_name[hand_in.kata], hand_in.submission, edition, ())
     order = {kata.name: position for position, kata in enumerate(katas)}
+    due = _due(store, editions, hand_ins)
     piles: dict[str, list[Due]] = {}
-    for key, due in sorted(found.items(), key=lambda pair: order[pair[1].kata.name]):
-        whole = dataclasses.replace(due, learners=tuple(dict.fromkeys(owners[key])))
-        piles.setdefault(whole.learners[0], []).append(whole)
+    for name, submission in sorted(due, key=lambda place: order[place[0]]):
+        owners = tuple(due[name, submission])
+        key = editions[name].key(submission)
+        piles.setdefault(owners[0], []).append(
+            Due(key, by_name[name], submission, editions[name], owners)
+        )
     rounds = itertools.zip_longest(*piles.values())
     # Within a round by kata: a slot stays warm for one as long as there is any.
     return [
@@ -163,6 +147,33 @@ def _plan(store: Store, image: str, katas: Sequence[Kata], hand_ins: Sequence[Ha
         for one in rounds
         for due in sorted(filter(None, one), key=lambda due: order[due.kata.name])
     ]
+
+
+def due_now(
+    store: Store, katas: Sequence[Kata], hand_ins: Sequence[HandIn]
+) -> Collection[tuple[str, str]]:
+    """Kata and submission of what would be graded now, with the engine of the last run."""
+    return _due(store, _editions(store.fact(_IMAGE_FACT) or "", katas), hand_ins)
+
+
+def _editions(image: str, katas: Sequence[Kata]) -> dict[str, Edition]:
+    return {kata.name: Edition(grading.kata_hash(kata), image, __version__) for kata in katas}
+
+
+def _due(
+    store: Store, editions: Mapping[str, Edition], hand_ins: Sequence[HandIn]
+) -> dict[tuple[str, str], dict[str, None]]:
+    """Kata and submission of each hand-in that is neither graded nor parked; and whose it is."""
+    settled = store.graded([edition.id for edition in editions.values()])
+    for each in store.troubles():
+        edition = editions.get(each.kata)
+        if each.parked and edition and edition.key(each.submission) == each.key:
+            settled.add((each.kata, each.submission))
+    due: dict[tuple[str, str], dict[str, None]] = {}
+    for hand_in in hand_ins:
+        if hand_in.submission and (place := (hand_in.kata, hand_in.submission)) not in settled:
+            due.setdefault(place, {})[hand_in.learner] = None
+    return due
 
 
 def carry_out(

@@ -153,17 +153,19 @@ class Report:
         zone = cohort.config.zone
         book = Gradebook.make(cohort, store, now)
         listed = set(book.learners)
-        hand_ins = [each for each in store.hand_ins() if each.learner in listed]
-        tracks = _tracks(cohort, store, hand_ins)
+        hand_ins = [each for (learner, _), theirs in book.hand_ins.items() if learner in listed
+                    for each in theirs]  # fmt: skip
+        tracks = _tracks(book)
         last: dict[str, dt.datetime] = {}
         by_day: collections.Counter[dt.date] = collections.Counter()
         for each in hand_ins:
-            last[each.learner] = local = each.at.astimezone(zone)
+            local = each.at.astimezone(zone)
+            last[each.learner] = max(local, last.get(each.learner, local))
             by_day[local.date()] += 1
         names = {learner: rename(learner) for learner in book.learners}
         stuck = [
             Stuck(names[learner], cohort.catalog.get(kata), track.since.astimezone(zone),
-                  len(track.graded), f"{track.best} of {track.possible}")
+                  len(track.graded), f"{track.best.points} of {track.best.possible}")
             for (learner, kata), track in tracks.items() if track.stuck
         ]  # fmt: skip
         waiting = sum(made.waiting for made in book.marks.values())
@@ -263,20 +265,17 @@ class Secrets:
 class _Track:
     """One learner's way with one kata: the graded attempts in time, each new content once."""
 
-    graded: list[tuple[HandIn, Grading]] = dataclasses.field(default_factory=list)
+    graded: Sequence[tuple[HandIn, Grading]]
 
     @property
-    def possible(self) -> int:
-        return self.graded[-1][1].possible
-
-    @property
-    def best(self) -> int:
-        return max(grading.points for _, grading in self.graded)
+    def best(self) -> Grading:
+        """The first of the best ones."""
+        return max((grading for _, grading in self.graded), key=_share)
 
     @property
     def since(self) -> dt.datetime:
         """When the best was reached first."""
-        return next(each.at for each, grading in self.graded if grading.points == self.best)
+        return next(each.at for each, grading in self.graded if grading is self.best)
 
     @property
     def passed_at(self) -> int | None:
@@ -286,32 +285,29 @@ class _Track:
 
     @property
     def stuck(self) -> bool:
-        points = [grading.points for _, grading in self.graded]
-        return (
-            len(points) >= STUCK_ATTEMPTS
-            and self.passed_at is None
-            and max(points[-2:]) <= max(points[:-2])
-        )
+        if len(self.graded) < STUCK_ATTEMPTS or self.passed_at is not None:
+            return False
+        shares = [_share(grading) for _, grading in self.graded]
+        return max(shares[-2:]) <= max(shares[:-2])
 
 
-def _tracks(
-    cohort: Cohort, store: Store, hand_ins: Sequence[HandIn]
-) -> dict[tuple[str, str], _Track]:
-    editions = {kata: store.applied(kata) for kata in cohort.assigned}
-    applied = [edition for edition in editions.values() if edition]
-    gradings = {
-        (each.kata, each.submission): each
-        for each in store.gradings(editions, applied)
-        if each.edition == editions[each.kata]
-    }
+def _share(grading: Grading) -> float:
+    """Of the points; editions of a kata may differ in how many there are."""
+    return grading.points / (grading.possible or 1)
+
+
+def _tracks(book: Gradebook) -> dict[tuple[str, str], _Track]:
+    """By learner and kata, where something is graded."""
     tracks: dict[tuple[str, str], _Track] = {}
-    for each in hand_ins:
-        grading = gradings.get((each.kata, each.submission or ""))
-        if grading is None:
-            continue
-        track = tracks.setdefault((each.learner, each.kata), _Track())
-        if not track.graded or track.graded[-1][1] is not grading:
-            track.graded.append((each, grading))
+    for place in book.marks:
+        gradings = book.counting[place[1]]
+        graded: list[tuple[HandIn, Grading]] = []
+        for each in book.hand_ins.get(place, ()):
+            grading = gradings.get(each.submission or "")
+            if grading and not (graded and graded[-1][1] is grading):
+                graded.append((each, grading))
+        if graded:
+            tracks[place] = _Track(graded)
     return tracks
 
 

@@ -113,7 +113,7 @@ class Store:
         query = sa.select(*columns).order_by(HAND_IN.c.at, HAND_IN.c.collected, HAND_IN.c.id)
         query = _among(_among(query, HAND_IN.c.learner, learners), HAND_IN.c.kata, katas)
         with self._read() as connection:
-            return [HandIn(*row) for row in connection.execute(query)]
+            return [HandIn(*row) for row in connection.execute(query).all()]
 
     def submission(self, kata: str, hash: str) -> Submission:
         """The content of a submission that is kept."""
@@ -142,21 +142,40 @@ class Store:
             query = sa.select(sa.literal(1)).where(GRADING.c.key == key)
             return connection.execute(query).first() is not None
 
-    def graded(self, katas: Collection[str] | None = None) -> set[str]:
-        """The keys of all gradings of these katas."""
+    def graded(self, editions: Collection[str]) -> set[tuple[str, str]]:
+        """Kata and submission of all gradings under these editions (their ids)."""
+        query = _among(sa.select(GRADING.c.kata, GRADING.c.submission), GRADING.c.edition, editions)
         with self._read() as connection:
-            query = _among(sa.select(GRADING.c.key), GRADING.c.kata, katas)
-            return set(connection.execute(query).scalars())
+            return set(map(tuple, connection.execute(query).all()))
 
     def gradings(
-        self, katas: Collection[str] | None = None, editions: Collection[str] | None = None
+        self,
+        katas: Collection[str] | None = None,
+        editions: Collection[str] | None = None,
+        learners: Collection[str] | None = None,
     ) -> list[Grading]:
-        """Gradings of these katas under these editions (their ids), oldest first."""
+        """Gradings of these katas under these editions (their ids), oldest first.
+
+        With `learners`, those of what these have handed in.
+        """
         columns = [GRADING.c[field.name] for field in dataclasses.fields(Grading)]
         query = sa.select(*columns).order_by(GRADING.c.at, GRADING.c.key)
         query = _among(_among(query, GRADING.c.kata, katas), GRADING.c.edition, editions)
+        if learners is not None:
+            theirs = _among(sa.select(HAND_IN.c.kata, HAND_IN.c.submission), HAND_IN.c.learner,
+                            learners)  # fmt: skip
+            query = query.where(sa.tuple_(GRADING.c.kata, GRADING.c.submission).in_(theirs))
         with self._read() as connection:
-            return [_to_grading(row) for row in connection.execute(query)]
+            return [_to_grading(row) for row in connection.execute(query).all()]
+
+    def possible(self, kata: str, edition: str | None) -> int | None:
+        """The points that could be had under an edition (its id); None if nothing was graded."""
+        query = sa.select(GRADING.c.possible).where(
+            GRADING.c.kata == kata, GRADING.c.edition == edition
+        )
+        with self._read() as connection:
+            found: int | None = connection.execute(query.limit(1)).scalar()
+            return found
 
     def verdict(self, key: str) -> dict[str, Any]:
         """The whole verdict of a grading."""
@@ -165,13 +184,17 @@ class Store:
             document: dict[str, Any] = json.loads(connection.execute(query).scalar_one())
             return document
 
-    def verdict_texts(self, katas: Collection[str] | None = None) -> Iterator[tuple[str, str]]:
-        """Key and verdict (JSON, one line) of every grading, by key, a few at a time."""
-        query = sa.select(GRADING.c.key, GRADING.c.verdict).order_by(GRADING.c.key)
-        query = _among(query, GRADING.c.kata, katas)
+    def verdict_texts(self) -> Iterator[tuple[str, str, str, dt.datetime, str]]:
+        """Key, kata, submission, time and verdict (JSON, one line) of every grading, by key.
+
+        A few are in memory at a time.
+        """
+        columns = (getattr(GRADING.c, name) for name in ("key", "kata", "submission", "at"))
+        query = sa.select(*columns, GRADING.c.verdict).order_by(GRADING.c.key)
         with self._read() as connection:
             streaming = connection.execution_options(yield_per=1000)
-            yield from map(tuple, streaming.execute(query))
+            for rows in streaming.execute(query).partitions():
+                yield from map(tuple, rows)
 
     def with_cause(self, kata: str, cause: str) -> set[str]:
         """The submissions (hashes) of which some verdict names this cause."""
