@@ -406,7 +406,7 @@ def _write(path: pathlib.Path, lines: Iterable[str]) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="") as stream:
+        with part.open("w", 1 << 20, "utf-8", newline="") as stream:
             stream.writelines(lines)
         part.replace(path)
     except OSError as error:

@@ -200,10 +200,15 @@ def gradings_table(book: Gradebook) -> pl.DataFrame:
     """One row for each grading that is kept; joins the other table by kata and submission."""
     gradings = [each for each in book.gradings if each.kata in book.counting]
     columns: dict[str, list[Any]] = {
-        name: [getattr(each, name) for each in gradings] for name in _GRADINGS if name != "applied"
+        name: [getattr(each, name) for each in gradings]
+        for name in _GRADINGS
+        if name not in ("applied", "failing")
     }
     columns["applied"] = [each is book.counting[each.kata][each.submission] for each in gradings]
-    return pl.DataFrame({name: columns[name] for name in _GRADINGS}, _GRADINGS)
+    # As texts: lists of Python's are taken in one by one.
+    failing = pl.Series([" ".join(each.failing) for each in gradings], dtype=pl.String)
+    found = {**columns, "failing": failing.str.extract_all(r"\S+")}
+    return pl.DataFrame({name: found[name] for name in _GRADINGS}, _GRADINGS)
 
 
 def parquet(

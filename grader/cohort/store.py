@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import secrets
+import sys
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -44,7 +45,9 @@ from grader.submission import Submission
 _BUSY_SECONDS = 60
 #: Any number, so long as all graders take the same.
 _MIGRATION_LOCK = 4711
-_FAILING = [field.name for field in dataclasses.fields(Grading)].index("failing")
+_NAMES = [field.name for field in dataclasses.fields(Grading)]
+_FAILING = _NAMES.index("failing")
+_SHARED = slice(_NAMES.index("kata"), _NAMES.index("seed"))
 
 
 class StoreTrouble(GraderError):
@@ -531,8 +534,9 @@ def _as_row(record: Any) -> dict[str, Any]:
 
 
 def _to_grading(row: Sequence[Any]) -> Grading:
-    # By position, because reports read 100,000 of them.
+    # By position, because reports read 100,000 of them; what they have in common is kept once.
     values = list(row)
+    values[_SHARED] = map(sys.intern, values[_SHARED])
     values[_FAILING] = tuple(values[_FAILING].split())
     return Grading(*values)
 
