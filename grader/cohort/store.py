@@ -188,12 +188,12 @@ class Store:
             return document
 
     def verdict_texts(self) -> Iterator[tuple[str, str, str, dt.datetime, str]]:
-        """Key, kata, submission, time and verdict (JSON, one line) of every grading, by key.
+        """Key, kata, submission, time and verdict (JSON, one line) of every grading, unordered.
 
         A few are in memory at a time.
         """
         columns = (getattr(GRADING.c, name) for name in ("key", "kata", "submission", "at"))
-        query = sa.select(*columns, GRADING.c.verdict).order_by(GRADING.c.key)
+        query = sa.select(*columns, GRADING.c.verdict)
         with self._read() as connection:
             streaming = connection.execution_options(yield_per=1000)
             for rows in streaming.execute(query).partitions():
