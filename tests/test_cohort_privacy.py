@@ -102,3 +102,43 @@ def test_a_roster_with_semicolons_keeps_the_rest(ours: Cohort, toy: Kata) -> Non
     with again.store() as store:
         assert privacy.forget(again, store, again.roster.get("a1")).left == []
     assert path.read_text() == "id;name;email\n\nb2; Bob ;b@example.org\n"
+
+
+def of(toy: Kata, *ids: str) -> Cohort:
+    """A cohort of learners with just these ids."""
+    rows = "".join(f"{id},Learner {number},,\n" for number, id in enumerate(ids))
+    return marked.find(marked.make(toy, roster=f"id,name,email,source\n{rows}"), toy)
+
+
+def put(folder: pathlib.Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+
+
+def test_what_is_named_by_another_id_stays(toy: Kata) -> None:
+    ours = of(toy, "ada", "ada.king", "ada_2", "cohort", "roster", "report")
+    put(ours.folder, "pages/ada.html", "pages/ada.king.html", "pages/ada_2.html",
+        "hand-ins/ada/a.py", "hand-ins/ada.king/ada.py", "hand-ins/ada_adder.zip",
+        "hand-ins/ada_2_adder.zip", "pages/ADA.md", "report.html")  # fmt: skip
+
+    def named(id: str) -> set[str]:
+        return {path.relative_to(ours.folder).as_posix() for path in privacy.theirs(ours, id)}
+
+    assert named("ada") == {"pages/ada.html", "pages/ADA.md", "hand-ins/ada",
+                            "hand-ins/ada_adder.zip"}  # fmt: skip
+    assert named("ada.king") == {"pages/ada.king.html", "hand-ins/ada.king"}
+    with ours.store() as store:
+        for id in ("cohort", "roster", "report"):
+            privacy.forget(ours, store, ours.roster.get(id))
+        assert store.hand_ins() == []
+    for name in ("cohort.toml", "cohort.sqlite", "roster.csv"):
+        assert (ours.folder / name).is_file()
+
+
+def test_a_clone_of_another_learner_is_not_touched(toy: Kata) -> None:
+    roster = "id,name,email,source\ntest,Try,,\nbob18,Bob,,clones/of bob\n"
+    ours = marked.find(marked.make(toy, roster=roster), toy)
+    put(ours.folder, "clones/of bob/katas/tests/test_adder.py", "pages/test.html")
+    assert privacy.theirs(ours, "test") == [ours.folder / "pages/test.html"]

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
+import sqlalchemy as sa
 
 from grader.catalog import Catalog, Kata
 from grader.cohort.roster import ROSTER, Roster
@@ -154,9 +155,16 @@ class Cohort:
                 )
         return list({kata.name: kata for kata in katas}.values())
 
+    @property
+    def database(self) -> str | sa.URL:
+        """SQLAlchemy's URL of the store."""
+        # Not as text: a folder's name may hold a question mark.
+        file = sa.URL.create("sqlite", database=str(self.folder / _DATABASE))
+        return self.config.database or file
+
     def store(self) -> Store:
         """The cohort's store, made or brought up to date first. Close it after use."""
-        return Store.open(self.config.database or f"sqlite:///{self.folder / _DATABASE}")
+        return Store.open(self.database)
 
 
 def init(folder: pathlib.Path, catalog: Catalog, today: dt.date) -> list[pathlib.Path]:

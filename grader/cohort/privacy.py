@@ -7,9 +7,11 @@ import os
 import pathlib
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from grader.cohort.config import Cohort
+import sqlalchemy as sa
+
+from grader.cohort.config import CONFIG, Cohort
 from grader.cohort.integrity import LEADS
 from grader.cohort.report import REPORT
 from grader.cohort.roster import ROSTER, Learner
@@ -35,15 +37,28 @@ class Forgotten:
 
 
 def theirs(cohort: Cohort, id: str) -> list[pathlib.Path]:
-    """Files and folders below the cohort's folder that are named by a learner's id, and pages."""
-    wanted = id.casefold()
+    """Files and folders below the cohort's folder that are named by a learner's id, and pages.
+
+    What lies in another learner's folder or source is theirs, whatever it is called.
+    """
+    wanted, ids = id.casefold(), {each.casefold() for each in cohort.roster.ids}
+    sources = {(cohort.folder / each.source).resolve() for each in cohort.roster.learners
+               if each.source and each.id.casefold() != wanted}  # fmt: skip
+    database = pathlib.Path(sa.make_url(cohort.database).database or "").absolute()
+    kept = (cohort.folder / CONFIG, cohort.folder / ROSTER)
     found = [path for name in _PAGES if (path := cohort.folder / name).is_file()]
     for place, folders, names in os.walk(cohort.folder):
-        for name in [*folders, *names]:
-            if _is_named(name.casefold(), wanted):
-                found.append(pathlib.Path(place, name))
-        folders[:] = [name for name in folders if not _is_named(name.casefold(), wanted)]
-    return sorted(found)
+        owned = {name: _owner(name, ids) for name in [*folders, *names]}
+        for name in [name for name, owner in owned.items() if owner == wanted]:
+            path = pathlib.Path(place, name)
+            # Beside the database lie its logs, named by it.
+            stores = path.parent == database.parent and name.startswith(database.name)
+            if path not in kept and not stores:
+                found.append(path)
+        folders[:] = [name for name in folders
+                      if not owned[name] and pathlib.Path(place, name).resolve() not in sources
+                     ]  # fmt: skip
+    return sorted(set(found))
 
 
 def forget(cohort: Cohort, store: Store, learner: Learner) -> Forgotten:
@@ -80,9 +95,15 @@ def forget(cohort: Cohort, store: Store, learner: Learner) -> Forgotten:
     return Forgotten(rows, files, left, searched_bytes, searched_rows)
 
 
-def _is_named(name: str, id: str) -> bool:
-    """As collect and feedback name things: "a1", "a1.html", "a1_leaky-cv.zip"."""
-    return name == id or name.startswith((f"{id}.", f"{id}_"))
+def _owner(name: str, ids: Collection[str]) -> str:
+    """The longest of these ids that a name begins with, or "".
+
+    As collect and feedback name things: "a1", "a1.html", "a1_leaky-cv.zip".
+    """
+    begins = name.casefold()
+    while begins and begins not in ids:
+        begins = begins[: max(begins.rfind("."), begins.rfind("_"), 0)]
+    return begins
 
 
 def _words(learner: Learner) -> re.Pattern[bytes]:

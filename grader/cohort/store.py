@@ -63,7 +63,7 @@ class Store:
         self.name = engine.url.render_as_string(hide_password=True)
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str | sa.URL) -> Self:
         """Opens a store by URL, and makes or brings it up to date first."""
         store = cls(_engine(url))
         try:
@@ -491,7 +491,7 @@ class Store:
             alembic.command.upgrade(config, "head")
 
 
-def _engine(url: str) -> sa.Engine:
+def _engine(url: str | sa.URL) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
         if parsed.drivername in ("postgresql", "postgres"):
