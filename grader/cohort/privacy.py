@@ -3,12 +3,14 @@
 import csv
 import dataclasses
 import io
+import json
 import os
 import pathlib
 import re
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+import markupsafe
 import sqlalchemy as sa
 
 from grader.cohort.config import CONFIG, Cohort
@@ -80,18 +82,19 @@ def forget(cohort: Cohort, store: Store, learner: Learner) -> Forgotten:
             ) from (None)
     # The roster last: as long as they stand there, the command can be repeated.
     _strike(cohort.folder / ROSTER, learner.id)
-    words = _words(learner)
+    given_away = _finder(learner, cohort.roster.learners)
     left, searched_rows = [], 0
     for where, text in store.texts():
         searched_rows += 1
-        if words.search(text):
+        if given_away(text):
             left.append(f"database: {where}")
     searched_bytes = 0
     for path in _files(cohort.folder):
-        size, found = _search(path, words)
+        name = f"{path.relative_to(cohort.folder)}"
+        size, found = _search(path, given_away)
         searched_bytes += size
-        if found:
-            left.append(f"{path.relative_to(cohort.folder)}")
+        if found or given_away(os.fsencode(name)):
+            left.append(name)
     return Forgotten(rows, files, left, searched_bytes, searched_rows)
 
 
@@ -106,20 +109,41 @@ def _owner(name: str, ids: Collection[str]) -> str:
     return begins
 
 
-def _words(learner: Learner) -> re.Pattern[bytes]:
-    """What gives a learner away: id, name, address, source; none as a part of longer words."""
-    known = [learner.id, learner.name, learner.email, learner.source, *learner.extra.values()]
-    parts = [re.escape(word.encode()) for word in dict.fromkeys(known) if len(word) > 1]
-    return re.compile(rb"(?i)(?<![\w-])(?:" + b"|".join(parts) + rb")(?![\w-])")
+def _finder(learner: Learner, learners: Sequence[Learner]) -> Callable[[bytes], bool]:
+    """What tells whether a text gives a learner away by id, name, address, source.
+
+    None of these as a part of longer words or of another's id; nor what others have as well, as a
+    section. As plain text, and as JSON and HTML write it.
+    """
+    others = [each for each in learners if each.id != learner.id]
+    shared = {value for each in others for value in each.extra.values()}
+    known = [learner.id, learner.name, learner.email, learner.source,
+             *(value for value in learner.extra.values() if value not in shared)]  # fmt: skip
+    ids = [each.id for each in others if learner.id.casefold() in each.id.casefold()]
+
+    def any_of(words: Sequence[str]) -> bytes:
+        written = [
+            form
+            for word in words
+            if len(word) > 1
+            for form in (word, json.dumps(word)[1:-1], str(markupsafe.escape(word)))
+        ]
+        return b"|".join(re.escape(form.encode()) for form in dict.fromkeys(written))
+
+    pattern = re.compile(
+        rb"(?i)(?<![a-z0-9-])(?:(%s)|%s)(?![a-z0-9-])" % (any_of(ids) or rb"(?!)", any_of(known))
+    )
+    return lambda text: any(found[1] is None for found in pattern.finditer(text))
 
 
 def _strike(path: pathlib.Path, id: str) -> None:
     """Writes the roster without a learner's row; every other byte stays."""
-    text = path.read_bytes().decode("utf-8-sig")
+    text = path.read_bytes().decode()
     header = text.partition("\n")[0]
     delimiter = ";" if ";" in header and "," not in header else ","
-    lines = text.splitlines(keepends=True)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    # As the reader counts them: other marks that Unicode takes for the end of a line are none.
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter)
     kept, before = [], 0
     column: int | None = None
     for row in reader:
@@ -133,6 +157,7 @@ def _strike(path: pathlib.Path, id: str) -> None:
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.write_bytes("".join(kept).encode())
+        shutil.copymode(path, temporary)
         temporary.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}; do so, and repeat") from None
@@ -146,14 +171,14 @@ def _files(folder: pathlib.Path) -> Iterator[pathlib.Path]:
                 yield path
 
 
-def _search(path: pathlib.Path, words: re.Pattern[bytes]) -> tuple[int, bool]:
-    """How many bytes a file has, and whether one of the words stands among them."""
+def _search(path: pathlib.Path, given_away: Callable[[bytes], bool]) -> tuple[int, bool]:
+    """How many bytes a file has, and whether something in them gives away."""
     size, tail = 0, b""
     try:
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 size += len(chunk)
-                if words.search(tail + chunk):
+                if given_away(tail + chunk):
                     return size, True
                 tail = chunk[-1000:]
     except OSError as error:
