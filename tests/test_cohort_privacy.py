@@ -159,7 +159,8 @@ def test_what_is_left_is_found_however_it_is_written(toy: Kata) -> None:
         gone = privacy.forget(ours, store, ours.roster.get("ada"))
         [key] = [each.key for each in store.gradings()]
     assert sorted(gone.left) == sorted([
-        "cohort.sqlite", f"database: grading {key}", "page.html", "week3.zip", "week3/Zoë O'Neil_4711_file/a.txt",
+        "cohort.sqlite", f"database: grading {key}", "page.html", "week3.zip",
+        "week3/Zoë O'Neil_4711_file/a.txt",
     ])  # fmt: skip
     assert not (ours.folder / "lists/of/ada_notes.md").exists()
 

@@ -6,6 +6,7 @@ import datetime as dt
 import getpass
 import itertools
 import json
+import math
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -145,9 +146,11 @@ def rule(
         raise UsageError("give one of --add, --set, --excuse, --count, --appeal and --answer")
     if not note.strip():
         raise UsageError("a ruling needs a reason; write it behind --note")
+    points = add if add is not None else fixed
+    if points is not None and not math.isfinite(points):
+        raise UsageError(f"{points} points cannot be given; write a number like 2 or -1.5")
     ours = open_cohort(folder)
     kata, known = ours.chosen([name])[0], ours.roster.get(learner).id
-    points = add if add is not None else fixed
 
     def mark() -> "Mark":
         return Gradebook.make(ours, store, _now(), learners=[known]).marks[known, kata.name]
