@@ -246,6 +246,19 @@ def test_an_engine_that_stays_away_ends_the_run(cohort: Cohort, store: Store) ->
     assert store.runs()[-1].ended is not None
 
 
+def test_who_is_forgotten_meanwhile_leaves_no_verdict(cohort: Cohort, store: Store) -> None:
+    for number in range(8):
+        hand_in(store, cohort.katas[0], f"s{number}", str(number))
+    running = grade.carry_out(store, MadeUp(), grade.plan(store, MadeUp(), cohort.katas))
+    first = next(running).due.learners
+    for learner in {"s0", "s1", "s2", "s3", "s4", "s5", "s6"} - set(first):
+        store.forget(learner)
+    done = list(running)
+    assert len(done) == 7
+    assert sum(each.verdict is not None for each in done) == 1
+    assert len(store.gradings()) == 2
+
+
 def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(cohort: Cohort, store: Store) -> None:
     for number in range(8):
         hand_in(store, cohort.katas[0], f"s{number}", str(number))

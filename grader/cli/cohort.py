@@ -325,7 +325,7 @@ def grade(
         parked = [each for each in store.troubles() if each.parked]
     told = [f"graded {counts['graded']} of {len(work)} due"]
     if counts["elsewhere"]:
-        told.append(f"{counts['elsewhere']} by another grader")
+        told.append(f"{counts['elsewhere']} by another grader, or forgotten meanwhile")
     if counts["parked"]:
         told.append(f"{counts['parked']} parked")
     screen.print_lines([", ".join(told)])
@@ -356,7 +356,7 @@ def _told(done: "Done") -> str:
     if done.trouble:
         return f"trouble, {'parked' if done.parked else 'to be tried again'}: {done.trouble}"
     if done.verdict is None:
-        return "graded by another grader meanwhile"
+        return "graded by another grader, or forgotten, meanwhile"
     points, verdict = done.verdict["points"], done.verdict
     return (f"{verdict['outcome']}, {points['earned']} of {points['possible']} points, "
             f"{verdict['seconds']:.1f} s")  # fmt: skip

@@ -61,7 +61,8 @@ class Done:
     """What became of it: a verdict, trouble that is tried again later, or parked trouble."""
 
     due: Due
-    #: As `Verdict.as_json` gives it; None for trouble, or if another grader was faster.
+    #: As `Verdict.as_json` gives it; None for trouble, or if another grader was faster, or its
+    #: learner was forgotten meanwhile.
     verdict: Mapping[str, Any] | None
     trouble: str = ""
     parked: bool = False
@@ -205,7 +206,11 @@ def carry_out(
                 if store.has_grading(due.key):
                     yield Done(due, None)
                     continue
-                submission = store.submission(due.kata.name, due.submission)
+                try:
+                    submission = store.submission(due.kata.name, due.submission)
+                except KeyError:  # its learner was forgotten
+                    yield Done(due, None)
+                    continue
                 at_work[place.submit(due.kata, submission, store.seed(due.key))] = due
             if at_work:
                 done, _ = concurrent.futures.wait(

@@ -119,20 +119,32 @@ class Store:
             return [HandIn(*row) for row in connection.execute(query).all()]
 
     def submission(self, kata: str, hash: str) -> Submission:
-        """The content of a submission that is kept."""
+        """The content of a submission. Raises `KeyError` if it is not kept (any more)."""
         query = sa.select(SUBMISSION.c.content).where(
             SUBMISSION.c.kata == kata, SUBMISSION.c.hash == hash
         )
         with self._read() as connection:
-            return Submission(wire.decode(zlib.decompress(connection.execute(query).scalar_one())))
+            content = connection.execute(query).scalar()
+        if content is None:
+            raise KeyError(hash)
+        return Submission(wire.decode(zlib.decompress(content)))
 
     # Gradings
 
     def add_grading(self, verdict: Mapping[str, Any], at: dt.datetime) -> bool:
-        """Keeps a verdict (as `Verdict.as_json` gives it); False if there is one already."""
+        """Keeps a verdict (as `Verdict.as_json` gives it).
+
+        False if there is one already, or nobody's hand-in is left that it could be about.
+        """
         row = grading_row(verdict, at)
         key = row["key"]
+        # Locked, so that nobody forgets its learner meanwhile.
+        handed_in = sa.select(HAND_IN.c.id).with_for_update(read=True).limit(1).where(
+            HAND_IN.c.kata == row["kata"], HAND_IN.c.submission == row["submission"]
+        )  # fmt: skip
         with self._write() as connection:
+            if connection.execute(handed_in).first() is None:
+                return False
             new = self._insert(connection, GRADING, row)
             connection.execute(TROUBLE.update().where(TROUBLE.c.key == key).values(parked=False))
             if new:
