@@ -9,12 +9,12 @@ import dataclasses
 import enum
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
 
-from grader.cohort.config import Cohort
+from grader.cohort.config import Cohort, instant, last_moment
 from grader.cohort.records import Grading, HandIn, Ruling
 from grader.cohort.store import Store
 
@@ -126,12 +126,6 @@ def shown(points: Fraction) -> Decimal:
     return Decimal(-cents if points.numerator < 0 else cents).scaleb(-2)
 
 
-@functools.lru_cache(maxsize=1000)
-def instant(local: datetime, zone: tzinfo) -> datetime:
-    """A local time as UTC. If the clocks show it twice, or jump over it: the later reading."""
-    return max(local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
-
-
 def days_late(at: datetime, due: datetime, rules: Rules) -> int:
     """How many days of lateness have started at `at` (UTC): 0 until due time and grace are over."""
     if at <= instant(due, rules.zone) + rules.late.grace:
@@ -158,8 +152,8 @@ def mark(
     come oldest first, rulings in the order in which they were given.
     """
     ruled = tuple(rulings)
-    cut_off = assignment.due + timedelta(days=rules.late.cut_off_days)
-    last = instant(cut_off, rules.zone) + rules.late.grace
+    late = rules.late
+    last = last_moment(assignment.due, late.cut_off_days, late.grace, rules.zone)
     accepted: list[HandIn] = []
     ignored = refused = 0
     for hand_in in hand_ins:
