@@ -174,7 +174,9 @@ def test_trouble_is_counted_parked_and_tried_anew(store: Store) -> None:
 
     assert [(t.tries, t.parked) for t in (again(), again(), again())] == [
         (1, False), (2, False), (3, True)]  # fmt: skip
-    store.unpark([key])
+    store.unpark(["another kata"])
+    assert [t.parked for t in store.troubles()] == [True]
+    store.unpark([KATA])
     assert [(t.tries, t.parked) for t in store.troubles()] == [(0, False)]
     store.note_trouble(key, work("x").hash, KATA, "lost", NOON, most=1)
     have(store, "x")
@@ -258,6 +260,14 @@ def test_many_may_open_a_new_store_at_once(url: str) -> None:
     for thread in threads:
         thread.join()
     assert problems == []
+
+
+def test_a_hint_changes_the_pulse(store: Store) -> None:
+    store.note_hints("a1", KATA, 1)
+    before = store.pulse()
+    assert store.pulse() == before
+    store.note_hints("a1", KATA, 2)
+    assert store.pulse() != before
 
 
 def test_a_store_of_a_newer_version_is_left_alone(url: str) -> None:

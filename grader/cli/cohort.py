@@ -97,6 +97,9 @@ of_learners = click.option(
 )  # fmt: skip
 
 
+walls = click.option("--without-isolation", is_flag=True, help="Let the engine process be used.")
+
+
 def open_cohort(folder: pathlib.Path) -> "Cohort":
     from grader.cohort.config import Cohort
 
@@ -273,7 +276,7 @@ def _print_collected(found: Iterable["Collected"]) -> None:
     shell_complete=complete_engine,
     help="auto, docker or bubblewrap. [default: as cohort.toml says]",
 )  # fmt: skip
-@click.option("--without-isolation", is_flag=True, help="Let the engine process be used.")
+@walls
 @click.option("--scheduler", metavar="URL", help="Grade on the Dask cluster of this scheduler.")
 @click.option("--retry-parked", is_flag=True, help="Try again what was parked for trouble.")
 @click.option("-v", "--verbose", is_flag=True, help="A line for each grading.")
@@ -305,8 +308,6 @@ def grade(
     for kata in chosen:
         _ = kata.hidden_tests
     with ours.store() as store, contextlib.ExitStack() as stack:
-        if retry_parked:
-            store.unpark([each.key for each in store.troubles() if each.parked])
         name = grading.engine_name(ours, store, engine_name)
         place: Place
         if scheduler:
@@ -320,7 +321,9 @@ def grade(
                 screen.say(f"passed over {reason}")
             place = grading.Here(engine, jobs)
         stack.callback(place.close)
-        work = grading.plan(store, place, chosen, people)
+        if retry_parked:
+            store.unpark([kata.name for kata in chosen])
+        work = grading.plan(store, place, chosen, people, asked_for=engine_name is not None)
         counts = carry_out(store, place, work, verbose)
         parked = [each for each in store.troubles() if each.parked]
     told = [f"graded {counts['graded']} of {len(work)} due"]

@@ -12,7 +12,7 @@ import click
 from grader import grading
 from grader.cli import screen
 from grader.cli.arguments import examples
-from grader.cli.cohort import in_cohort, of_katas, open_cohort
+from grader.cli.cohort import in_cohort, of_katas, open_cohort, walls
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ def board(
     help="With --again: so many seeds. [default: 3]",
 )  # fmt: skip
 @click.option("--engine", "engine_name", metavar="NAME", help="With --again. [as in cohort.toml]")
+@walls
 @click.option(
     "-j", "--jobs", type=click.IntRange(1, 64), default=os.cpu_count() or 1,
     help="With --again: gradings at once. [default: the number of processors]",
@@ -132,7 +133,8 @@ def board(
 @_anonymous
 def integrity(
     folder: pathlib.Path, katas: list[str], output: pathlib.Path | None, similar: int, pairs: int,
-    again: int | None, count: int, engine_name: str | None, jobs: int, anonymous: bool,
+    again: int | None, count: int, engine_name: str | None, without_isolation: bool, jobs: int,
+    anonymous: bool,
 ) -> None:  # fmt: skip
     """Write a page of leads: similar work, chance, attacks.
 
@@ -153,7 +155,9 @@ def integrity(
         if again:
             with screen.waiting("looking for an engine") as step:
                 name = cohort_grading.engine_name(ours, store, engine_name)
-                engine, _ = cohort_grading.choose_engine(name, step, without_isolation=False)
+                engine, _ = cohort_grading.choose_engine(
+                    name, step, without_isolation=without_isolation
+                )
             seeds = [grading.new_seed() for _ in range(count)]
             with screen.waiting("grading again"):
                 leads, problems = looking.with_chance(

@@ -18,7 +18,7 @@ from grader import __version__
 from grader.catalog import Kata
 from grader.cli import screen
 from grader.cli.arguments import examples, find_catalog, kata_name
-from grader.cli.cohort import carry_out, in_cohort, of_katas, of_learners, open_cohort
+from grader.cli.cohort import carry_out, in_cohort, of_katas, of_learners, open_cohort, walls
 from grader.cohort import handout as handing
 from grader.errors import UsageError
 from grader.grading import kata_hash
@@ -209,9 +209,15 @@ def rulings(folder: pathlib.Path, learners: list[str], only_open: bool) -> None:
     help="Gradings at once. [default: the number of processors]",
 )  # fmt: skip
 @click.option("--engine", "engine_name", metavar="NAME", help="[default: as cohort.toml says]")
+@walls
 @click.option("--apply", "apply_it", is_flag=True, help="Let the new verdicts count.")
 def regrade(
-    folder: pathlib.Path, katas: list[str], jobs: int, engine_name: str | None, apply_it: bool
+    folder: pathlib.Path,
+    katas: list[str],
+    jobs: int,
+    engine_name: str | None,
+    without_isolation: bool,
+    apply_it: bool,
 ) -> None:
     """Compare marks after a kata or the grader has changed.
 
@@ -231,10 +237,11 @@ def regrade(
     with ours.store() as store, contextlib.ExitStack() as stack:
         with screen.waiting("looking for an engine") as step:
             name = grading.engine_name(ours, store, engine_name)
-            engine, _ = grading.choose_engine(name, step, without_isolation=False)
+            engine, _ = grading.choose_engine(name, step, without_isolation=without_isolation)
         place = grading.Here(engine, jobs)
         stack.callback(place.close)
-        carry_out(store, place, grading.plan(store, place, chosen), verbose=False)
+        work = grading.plan(store, place, chosen, asked_for=engine_name is not None)
+        carry_out(store, place, work, verbose=False)
         now = {kata.name: Edition(kata_hash(kata), place.image, __version__).id for kata in chosen}
         new = {kata: edition for kata, edition in now.items()
                if store.applied(kata) not in (None, edition)}  # fmt: skip

@@ -39,6 +39,8 @@ PAUSES = (2.0, 15.0, 60.0)
 PATIENCE = 300.0
 _LONGEST_PAUSE = 15.0
 _HEARTBEAT = 5.0
+#: A run that gave a sign of life so lately is at work.
+_ALIVE = dt.timedelta(minutes=1)
 _LOOK_SECONDS = 0.5
 #: The engine and what it runs on that a cohort is graded with, once `auto` has been decided.
 _ENGINE_FACT, _IMAGE_FACT = "engine", "image"
@@ -121,14 +123,22 @@ def engine_name(cohort: Cohort, store: Store, asked: str | None) -> str:
 
 
 def plan(
-    store: Store, place: Place, katas: Sequence[Kata], learners: Collection[str] | None = None
+    store: Store,
+    place: Place,
+    katas: Sequence[Kata],
+    learners: Collection[str] | None = None,
+    *,
+    asked_for: bool = False,
 ) -> list[Due]:
     """All due work on these katas, fairly ordered: the first of each learner, then the second.
 
-    Parked trouble is left out (`Store.unpark`).
+    Parked trouble is left out (`Store.unpark`). An engine that was asked for is this run's alone:
+    `auto` and `due_now` stay with the one before.
     """
-    store.set_fact(_ENGINE_FACT, place.engine)
-    store.set_fact(_IMAGE_FACT, place.image)
+    if not asked_for:
+        store.set_fact(_ENGINE_FACT, place.engine)
+    if not asked_for or store.fact(_IMAGE_FACT) is None:
+        store.set_fact(_IMAGE_FACT, place.image)
     hand_ins = store.hand_ins(learners, [kata.name for kata in katas])
     editions = _editions(place.image, katas)
     by_name = {kata.name: kata for kata in katas}
@@ -153,7 +163,7 @@ def plan(
 def due_now(
     store: Store, katas: Sequence[Kata], hand_ins: Sequence[HandIn]
 ) -> Collection[tuple[str, str]]:
-    """Kata and submission of what would be graded now, with the engine of the last run."""
+    """Kata and submission of what would be graded now, with the cohort's engine."""
     return _due(store, _editions(store.fact(_IMAGE_FACT) or "", katas), hand_ins)
 
 
@@ -193,6 +203,10 @@ def carry_out(
     numbers = itertools.count()
     graded = troubles = 0
     run = store.begin_run(place.engine, max(place.at_once(), 1), len(work), _now())
+    if any(each.id != run and each.ended is None and _now() - each.seen < _ALIVE
+           for each in store.runs()):  # fmt: skip
+        # Elsewhere in the pile than they are, however many: multiples of the golden ratio.
+        waiting.rotate(-int(len(waiting) * (run * 0.618 % 1)))
     beat = time.monotonic()
     try:
         while waiting or later or at_work:
@@ -204,11 +218,13 @@ def carry_out(
                 else:
                     break
                 if store.has_grading(due.key):
+                    graded += 1
                     yield Done(due, None)
                     continue
                 try:
                     submission = store.submission(due.kata.name, due.submission)
                 except KeyError:  # its learner was forgotten
+                    graded += 1
                     yield Done(due, None)
                     continue
                 at_work[place.submit(due.kata, submission, store.seed(due.key))] = due
@@ -225,13 +241,13 @@ def carry_out(
                 result, told = _result(future, due)
                 if result is not None:
                     new = store.add_grading(result, _now())
-                    graded += new
+                    graded += 1
                     yield Done(due, result if new else None)
                     continue
-                troubles += 1
                 trouble = store.note_trouble(
                     due.key, due.submission, due.kata.name, told, _now(), most=len(pauses) + 1
                 )
+                troubles += trouble.parked
                 if not trouble.parked:
                     pause = pauses[min(trouble.tries, len(pauses)) - 1]
                     heapq.heappush(later, (time.monotonic() + pause, next(numbers), due))

@@ -209,6 +209,7 @@ class Run:
     engine: str
     slots: int
     due: int
+    #: How much of that needs no grading any more, whoever did it; and how much is parked.
     graded: int
     troubles: int
 

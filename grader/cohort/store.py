@@ -253,12 +253,11 @@ class Store:
             query = sa.select(TROUBLE).order_by(TROUBLE.c.at, TROUBLE.c.key)
             return [Trouble(*row) for row in connection.execute(query)]
 
-    def unpark(self, keys: Collection[str]) -> None:
-        """Lets these gradings be tried anew, with all their tries."""
+    def unpark(self, katas: Collection[str]) -> None:
+        """Lets what is parked of these katas be tried anew, with all its tries."""
+        parked = TROUBLE.update().where(TROUBLE.c.parked, TROUBLE.c.kata.in_(katas))
         with self._write() as connection:
-            connection.execute(
-                TROUBLE.update().where(TROUBLE.c.key.in_(keys)).values(parked=False, tries=0)
-            )
+            connection.execute(parked.values(parked=False, tries=0))
 
     # Rulings
 
@@ -312,9 +311,15 @@ class Store:
         latest = [sa.select(sa.func.max(column)).scalar_subquery()
                   for column in (RUN.c.id, RUN.c.seen, TROUBLE.c.at)]  # fmt: skip
         parked = sa.select(sa.func.count()).where(TROUBLE.c.parked).scalar_subquery()
+        told = FACT.c.name.startswith("hints:")
+        hints = sa.select(sa.func.sum(sa.cast(FACT.c.value, sa.Integer))).where(told)
         applied = sa.select(FACT.c.value).where(FACT.c.name.startswith(_applied("")))
         with self._read() as connection:
-            row = tuple(connection.execute(sa.select(*counts, *latest, parked)).one())
+            row = tuple(
+                connection.execute(
+                    sa.select(*counts, *latest, parked, hints.scalar_subquery())
+                ).one()
+            )
             return row + tuple(sorted(connection.execute(applied).scalars()))
 
     # Hints that learners share
@@ -391,17 +396,15 @@ class Store:
 
     def _compact(self) -> None:
         """Writes over what was deleted, also in the log that leads there."""
-        with self._told(), self._engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            if self._engine.dialect.name == "sqlite":
-                # Deleted rows were overwritten at once (secure_delete).
-                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            else:
-                driver.autocommit = True
-                for table in metadata.sorted_tables:
-                    driver.execute(f"VACUUM FULL {table.name}")
-                connection.invalidate()
+        if self._engine.dialect.name == "sqlite":
+            # Deleted rows were overwritten at once (secure_delete). In place of a transaction.
+            options, commands = {"kata_begin": "PRAGMA wal_checkpoint(TRUNCATE)"}, []
+        else:
+            options = {"isolation_level": "AUTOCOMMIT"}
+            commands = [f"VACUUM FULL {table.name}" for table in metadata.sorted_tables]
+        with self._told(), self._engine.execution_options(**options).begin() as connection:
+            for command in commands:
+                connection.exec_driver_sql(command)
 
     def texts(self) -> Iterator[tuple[str, bytes]]:
         """All that is kept, row by row: where it stands, and everything in it as text."""
@@ -475,7 +478,7 @@ class Store:
             return f"{self.name} has been locked for {_BUSY_SECONDS} s by somebody else; {kept}"
         if "readonly" in said or "unable to open" in said or "disk I/O" in said:
             return f"{self.name} cannot be written ({said}); mend that: {kept}"
-        if self._engine.dialect.name == "postgresql":
+        if getattr(error, "connection_invalidated", False) or "Is the server running" in said:
             return f"{self.name} does not answer ({said}); start it: {kept}"
         return f"{self.name} is trouble ({said}); {kept}"
 
