@@ -222,6 +222,20 @@ def test_changes_are_told_once(
     assert live.changes("another-3")["reload"]
 
 
+def test_a_page_is_told_only_what_it_does_not_show(
+    toy: Kata, store: Store, live: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "_SECONDS", 0)
+    monkeypatch.setattr(serving, "_SHARE", 0)
+    live._due = 0
+    shown = re.search(r'data-live="([^"]+)"', live.page())
+    assert shown is not None
+    nothing = live.changes(shown[1])
+    assert (nothing["parts"], nothing["cells"], nothing["reload"]) == ({}, [], False)
+    marked.graded(store, toy, "bob18", "half", {"adds": "6"})
+    assert {cell[0] for cell in live.changes(shown[1])["cells"]} == {"bob18"}
+
+
 def test_only_who_may_reads_the_board(live: Board) -> None:
     with fastapi.testclient.TestClient(serving.app(live), "http://127.0.0.1:8765") as here:
         reply = here.get("/")

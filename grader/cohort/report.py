@@ -19,6 +19,7 @@ import jinja2
 import markupsafe
 
 from grader.catalog import Kata
+from grader.cohort import feedback
 from grader.cohort.config import Cohort
 from grader.cohort.feedback import visible
 from grader.cohort.marks import Gradebook, Mark, State, plainly
@@ -56,7 +57,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """One kata. Medians are of those who have passed, and None before anybody has."""
+    """One kata. Medians of attempts and days are of those who have passed; None: of nobody."""
 
     kata: Kata
     due: dt.datetime
@@ -65,9 +66,11 @@ class Line:
     in_work: int
     attempts: float | None
     days: float | None
+    #: Median of those who share how many hints they have asked for.
     hints: float | None
     #: How many passed at the first, second, … attempt; the last one is "that or more".
     passed_at: Sequence[int]
+    #: Median of the latest gradings.
     seconds: float | None
 
     @property
@@ -195,11 +198,14 @@ class Report:
             sorted(by_day.items())[-_DAYS:],
         )  # fmt: skip
 
-    def page(self, *, live: bool = False, links: Sequence[tuple[str, str]] = ()) -> str:
-        """An HTML document that loads nothing from elsewhere; a live one asks its server."""
+    def page(self, live: str = "") -> str:
+        """An HTML document that loads nothing from elsewhere.
+
+        With `live`, the revision that it shows, it asks its server for later ones.
+        """
         script = _script("report.js")
         return templates().get_template("report.html").render(
-            report=self, live=live, links=links, script=markupsafe.Markup(script),
+            report=self, live=live, script=markupsafe.Markup(script),
             script_hash=_integrity(script), rows=self._rows(),
         )  # fmt: skip
 
@@ -485,10 +491,7 @@ def _integrity(script: str) -> str:
 @functools.cache
 def templates() -> jinja2.Environment:
     """What the pages of a cohort's staff are made with."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("grader"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+    environment = feedback.environment()
     environment.filters.update(
         minute=minute, span=_span, bars=_bars, number=_number,
         counted=lambda count, noun: f"{count} {noun}{'' if count == 1 else 's'}",
