@@ -160,6 +160,10 @@ def run(program: str, *arguments: str) -> None:
     except KeyboardInterrupt:
         # The grader takes its sandboxes down before it ends; it ignores a second interrupt.
         process.send_signal(signal.SIGINT)
-        code = process.wait(PATIENCE)
+        try:
+            code = process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait()
     if code != 0:
         sys.exit(code)

@@ -150,7 +150,7 @@ def test_verdicts_as_json_lines(toy: Kata, cohort: Cohort, store: Store) -> None
     marked.hand_in(store, toy, "bob18", "same")
     newer = marked.verdict(toy, same, kata_hash="2" * 64).as_json()
     store.add_grading(newer, LATER)
-    lines = exports.verdict_lines(store, [toy.name], cohort.roster.ids, str)
+    lines = exports.verdict_lines(store, book(cohort, store), str)
     documents = [json.loads(line) for line in lines]
     assert [each["learners"] for each in documents] == [["ada17", "bob18"]] * 2
     assert sorted(each["applied"] for each in documents) == [False, True]
@@ -164,7 +164,7 @@ def test_verdicts_as_json_lines(toy: Kata, cohort: Cohort, store: Store) -> None
 
 def test_parquet(toy: Kata, cohort: Cohort, store: Store, tmp_path: pathlib.Path) -> None:
     marked.graded(store, toy, "ada17", "a", {WORST: "4"}, NOON + dt.timedelta(days=1))
-    paths = exports.parquet(tmp_path / "out", book(cohort, store), store, str)
+    paths = exports.parquet(tmp_path / "out", book(cohort, store), str)
     marks, gradings = (pl.read_parquet(path).to_dicts() for path in paths)
     ada = marks[0]
     assert (ada["learner"], ada["state"], ada["days_late"]) == ("ada17", "graded", 1)

@@ -7,6 +7,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import datetime as dt
+import itertools
 import json
 import os
 import pathlib
@@ -182,7 +183,8 @@ def test_trouble_is_tried_again_then_parked_and_never_a_zero(cohort: Cohort, sto
     ]  # fmt: skip
     assert len(store.gradings()) == 1
     assert run(cohort, store, place) == []
-    store.unpark([each.key for each in store.troubles()])
+    assert [(each.due, each.graded, each.troubles) for each in store.runs()] == [(2, 1, 1)]
+    store.unpark([cohort.katas[0].name])
     [mended] = run(cohort, store, MadeUp())
     assert mended.verdict is not None
     assert len(set(place.seeds)) == 2  # each try has the same seed
@@ -246,6 +248,19 @@ def test_an_engine_that_stays_away_ends_the_run(cohort: Cohort, store: Store) ->
     assert store.runs()[-1].ended is not None
 
 
+def test_who_is_forgotten_meanwhile_leaves_no_verdict(cohort: Cohort, store: Store) -> None:
+    for number in range(8):
+        hand_in(store, cohort.katas[0], f"s{number}", str(number))
+    running = grade.carry_out(store, MadeUp(), grade.plan(store, MadeUp(), cohort.katas))
+    first = next(running).due.learners
+    for learner in {"s0", "s1", "s2", "s3", "s4", "s5", "s6"} - set(first):
+        store.forget(learner)
+    done = list(running)
+    assert len(done) == 7
+    assert sum(each.verdict is not None for each in done) == 1
+    assert len(store.gradings()) == 2
+
+
 def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(cohort: Cohort, store: Store) -> None:
     for number in range(8):
         hand_in(store, cohort.katas[0], f"s{number}", str(number))
@@ -261,7 +276,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_loses_nothing(cohort: Cohort, sto
         kept.update(done.due.key for done in running)
     sa.event.remove(store._engine, "begin", full)
     store._engine.dispose()
-    assert store.graded() == kept
+    assert {each.key for each in store.gradings()} == kept
     assert len(run(cohort, store, MadeUp())) == 8 - len(kept)
 
 
@@ -285,11 +300,37 @@ def test_a_real_disk_that_fills_up(toy: Kata, tmp_path: pathlib.Path) -> None:
                 (tmp_path / "small/ballast").write_bytes(b"x" * (16 << 20))
             with pytest.raises(StoreTrouble, match="make room"):
                 kept.update(done.due.key for done in running)
-            assert store.graded() == kept
+            assert {each.key for each in store.gradings()} == kept
             (tmp_path / "small/ballast").unlink()
             assert len(run(cohort, store, MadeUp())) == 30 - len(kept)
     finally:
         subprocess.run(["umount", "--lazy", str(tmp_path / "small")], check=True)
+
+
+def test_two_graders_at_once_share_the_work(cohort: Cohort, store: Store) -> None:
+    for number in range(60):
+        hand_in(store, cohort.katas[0], f"s{number % 8}", str(number))
+    one, other = MadeUp(), MadeUp()
+    runs = [grade.carry_out(store, each, grade.plan(store, each, cohort.katas))
+            for each in (one, other)]  # fmt: skip
+    done = [each for pair in itertools.zip_longest(*runs) for each in pair if each]
+    assert len(store.gradings()) == 60
+    assert len(done) == 120
+    # Only what both had in hand when they met is done twice.
+    assert len(one.seeds) + len(other.seeds) < 75
+    assert [(run.due, run.graded, run.troubles) for run in store.runs()] == [(60, 60, 0)] * 2
+
+
+def test_an_engine_that_is_asked_for_once_is_not_the_cohorts(cohort: Cohort, store: Store) -> None:
+    hand_in(store, cohort.katas[0], "s1", "a")
+    run(cohort, store, MadeUp())
+    other = MadeUp()
+    other.engine = other.image = "bubblewrap"
+    assert len(grade.plan(store, other, cohort.katas, ["s1"], asked_for=True)) == 1
+    assert grade.engine_name(cohort, store, None) == "process"
+    assert not grade.due_now(store, cohort.katas, store.hand_ins())
+    grade.plan(store, other, cohort.katas)
+    assert grade.engine_name(cohort, store, None) == "bubblewrap"
 
 
 def test_two_graders_at_once_do_no_harm(cohort: Cohort, store: Store) -> None:
@@ -385,7 +426,7 @@ def test_killed_again_and_again_it_ends_as_if_undisturbed(
             env={**os.environ, "PATH": PATH, "TMPDIR": str(tmp_path)},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        assert eventually(lambda n=want: len(store.graded()) >= n, 120)
+        assert eventually(lambda n=want: len(store.gradings()) >= n, 120)
         process.send_signal(signal.SIGKILL)
         process.wait()
     done = grades(cohort, *PROCESS, "-j", "2")

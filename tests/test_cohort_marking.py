@@ -56,6 +56,8 @@ def test_marks_and_rulings(toy: Kata, folder: pathlib.Path) -> None:
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--add", "1", "--excuse", "--note", "x"], "give one of"),
     (["--add", "1", "--note", " "], "needs a reason"),
+    (["--add", "inf", "--note", "x"], "a number"),
+    (["--set", "nan", "--note", "x"], "a number"),
     (["--answer", "--note", "x"], "no open appeal"),
 ])  # fmt: skip
 def test_a_ruling_is_one_thing_with_a_reason(
@@ -65,6 +67,7 @@ def test_a_ruling_is_one_thing_with_a_reason(
                 "--cohort", str(folder))  # fmt: skip
     assert done.returncode == 2
     assert words in done.stderr
+    assert cohort(toy, folder, "rulings").count("ada17") == 0
 
 
 def test_exports_and_feedback(toy: Kata, folder: pathlib.Path, tmp_path: pathlib.Path) -> None:

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grader.catalog import Kata
+from grader.cohort.config import instant
 from grader.cohort.marks import (
     Assignment,
     LatePolicy,
@@ -20,12 +22,14 @@ from grader.cohort.marks import (
     Rules,
     State,
     days_late,
-    instant,
     mark,
+    rules_of,
     shown,
     total,
 )
 from grader.cohort.records import HandIn, Kind, Ruling
+from grader.errors import UsageError
+from tests import marked as cohorts
 
 BERLIN = ZoneInfo("Europe/Berlin")
 KATA = "01-toy/adder"
@@ -267,3 +271,27 @@ def test_total_leaves_out_what_is_open_and_what_is_excused() -> None:
     assert made.percent == Fraction(250, 4)
     assert (made.weight, made.still_open) == (4, 2)
     assert total([(excused, Decimal(1))]).percent is None
+
+
+def test_collecting_and_marking_have_the_same_cut_off(toy: Kata) -> None:
+    """Also where it is a time that the clocks jump over, as midnight was in Cairo."""
+    folder = cohorts.make(toy)
+    settings = (folder / "cohort.toml").read_text().replace("Europe/Berlin", "Africa/Cairo")
+    (folder / "cohort.toml").write_text(settings.replace("2026-03-10T12:00", "2026-04-21T00:00"))
+    cohort = cohorts.find(folder, toy)
+    last = cohort.cut_off(toy.name)
+    assert last == datetime(2026, 4, 23, 22, 15, tzinfo=UTC)
+    assignment = Assignment(toy.name, datetime(2026, 4, 21), 20)
+    for late, state in ((0, State.GRADED), (1, State.TOO_LATE)):
+        made = mark(assignment, [hand_in(last + timedelta(seconds=late), "a")],
+                    {"a": Result(Fraction(20), "key")}, (), rules_of(cohort), AFTER)  # fmt: skip
+        assert made.state is state
+
+
+@pytest.mark.parametrize("bare", ["2026-03-10", '"2026-03-10"'])
+def test_a_due_date_without_a_time_is_refused(toy: Kata, bare: str) -> None:
+    folder = cohorts.make(toy)
+    settings = (folder / "cohort.toml").read_text()
+    (folder / "cohort.toml").write_text(settings.replace("2026-03-10T12:00:00", bare))
+    with pytest.raises(UsageError, match=r"due: write the time, too: 2026-03-10T23:59:00"):
+        cohorts.find(folder, toy)

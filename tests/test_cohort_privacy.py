@@ -1,6 +1,7 @@
 """A learner is deleted with all that is theirs, and the search for the rest is a real one."""
 
 import pathlib
+import zipfile
 
 import pytest
 
@@ -102,3 +103,73 @@ def test_a_roster_with_semicolons_keeps_the_rest(ours: Cohort, toy: Kata) -> Non
     with again.store() as store:
         assert privacy.forget(again, store, again.roster.get("a1")).left == []
     assert path.read_text() == "id;name;email\n\nb2; Bob ;b@example.org\n"
+
+
+def of(toy: Kata, *ids: str) -> Cohort:
+    """A cohort of learners with just these ids."""
+    rows = "".join(f"{id},Learner {number},,\n" for number, id in enumerate(ids))
+    return marked.find(marked.make(toy, roster=f"id,name,email,source\n{rows}"), toy)
+
+
+def put(folder: pathlib.Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+
+
+def test_what_is_named_by_another_id_stays(toy: Kata) -> None:
+    ours = of(toy, "ada", "ada.king", "ada_2", "cohort", "roster", "report")
+    put(ours.folder, "pages/ada.html", "pages/ada.king.html", "pages/ada_2.html",
+        "hand-ins/ada/a.py", "hand-ins/ada.king/ada.py", "hand-ins/ada_adder.zip",
+        "hand-ins/ada_2_adder.zip", "pages/ADA.md")  # fmt: skip
+
+    def named(id: str) -> set[str]:
+        return {path.relative_to(ours.folder).as_posix() for path in privacy.theirs(ours, id)}
+
+    assert named("ada") == {"pages/ada.html", "pages/ADA.md", "hand-ins/ada",
+                            "hand-ins/ada_adder.zip"}  # fmt: skip
+    assert named("ada.king") == {"pages/ada.king.html", "hand-ins/ada.king"}
+    put(ours.folder, "report.html")
+    with ours.store() as store:
+        for id in ("cohort", "roster", "report"):
+            privacy.forget(ours, store, ours.roster.get(id))
+        assert store.hand_ins() == []
+    for name in ("cohort.toml", "cohort.sqlite", "roster.csv"):
+        assert (ours.folder / name).is_file()
+
+
+def test_a_clone_of_another_learner_is_not_touched(toy: Kata) -> None:
+    roster = "id,name,email,source\ntest,Try,,\nbob18,Bob,,clones/of bob\n"
+    ours = marked.find(marked.make(toy, roster=roster), toy)
+    put(ours.folder, "clones/of bob/katas/tests/test_adder.py", "pages/test.html")
+    assert privacy.theirs(ours, "test") == [ours.folder / "pages/test.html"]
+
+
+def test_what_is_left_is_found_however_it_is_written(toy: Kata) -> None:
+    roster = 'id,name,email,section\nada,"Zoë O\'Neil",,A\nada.king,Bob,,A\n'
+    ours = marked.find(marked.make(toy, roster=roster), toy)
+    with ours.store() as store:
+        marked.graded(store, toy, "ada.king", "x", {"adds": "by Zoë O'Neil"})
+        put(ours.folder, "week3/Zoë O'Neil_4711_file/a.txt", "lists/of/ada_notes.md", "notes.txt")
+        (ours.folder / "page.html").write_text("<p>Zo&#235; Zoë O&#39;Neil")
+        (ours.folder / "marks.csv").write_text("learner,section\nada.king,A\n")
+        with zipfile.ZipFile(ours.folder / "week3.zip", "w") as archive:
+            archive.writestr("Zoë O'Neil_4711_file/a.txt", "x")
+        gone = privacy.forget(ours, store, ours.roster.get("ada"))
+        [key] = [each.key for each in store.gradings()]
+    assert sorted(gone.left) == sorted([
+        "cohort.sqlite", f"database: grading {key}", "page.html", "week3.zip",
+        "week3/Zoë O'Neil_4711_file/a.txt",
+    ])  # fmt: skip
+    assert not (ours.folder / "lists/of/ada_notes.md").exists()
+
+
+def test_the_rest_of_a_roster_stays_byte_for_byte(ours: Cohort) -> None:
+    path = ours.folder / "roster.csv"
+    kept = '\ufeffid,name\r\nb2,"of\u2028two\x0blines\x85or\nthree"\r\n'
+    path.write_bytes((kept + 'a1,"A\u2028da\nL"\r\nc3,C\r\n').encode())
+    path.chmod(0o600)
+    privacy._strike(path, "a1")
+    assert path.read_bytes() == (kept + "c3,C\r\n").encode()
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -3,6 +3,7 @@
 import dataclasses
 import datetime as dt
 import html
+import json
 import pathlib
 import re
 import shutil
@@ -10,6 +11,7 @@ import threading
 from collections.abc import Iterator
 
 import fastapi.testclient
+import polars as pl
 import pytest
 import uvicorn
 from selenium import webdriver
@@ -20,9 +22,10 @@ from selenium_axe_python import Axe
 
 from grader.catalog import Catalog, Kata
 from grader.cohort import board as serving
-from grader.cohort import sources
+from grader.cohort import exports, sources
 from grader.cohort.board import Board
 from grader.cohort.config import Cohort
+from grader.cohort.marks import Gradebook
 from grader.cohort.report import Report, Row
 from grader.cohort.store import Store
 from grader.errors import UsageError
@@ -136,6 +139,23 @@ def test_who_is_silent_since_when(toy: Kata, ours: Cohort, store: Store) -> None
     assert make(ours, store, marked.NOON + 30 * DAY).silent == []
 
 
+def test_work_that_only_a_later_edition_has_graded(toy: Kata, ours: Cohort, store: Store) -> None:
+    """It has a mark, so it has passed, it is not silent, and its verdict is the one that counts."""
+    marked.graded(store, toy, "ada17", "right", at=BEFORE_DUE - 20 * DAY)
+    new = marked.hand_in(store, toy, "bob18", "as right", BEFORE_DUE - 20 * DAY)
+    assert new is not None
+    store.add_grading(marked.verdict(toy, new, kata_hash="2" * 64).as_json(), BEFORE_DUE)
+    report = make(ours, store)
+    assert report.rows[1].cells == [("100", "full")]
+    assert report.lines[0].passed == 2
+    assert [each.learner for each in report.silent] == ["cyd19"]
+    book = Gradebook.make(ours, store, marked.NOON)
+    for line in exports.verdict_lines(store, book, str):
+        assert json.loads(line)["applied"]
+    _, gradings = exports.parquet(ours.folder / "tables", book, str)
+    assert pl.read_parquet(gradings)["applied"].to_list() == [True, True]
+
+
 def test_runs_and_trouble(toy: Kata, ours: Cohort, store: Store) -> None:
     now = marked.NOON
     for begun, seen, ended in ((5 * HOUR, 4 * HOUR, True), (3 * HOUR, 2 * HOUR, False),
@@ -200,6 +220,20 @@ def test_changes_are_told_once(
     again = live.changes(told["revision"])
     assert (again["parts"], again["cells"]) == ({}, [])
     assert live.changes("another-3")["reload"]
+
+
+def test_a_page_is_told_only_what_it_does_not_show(
+    toy: Kata, store: Store, live: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "_SECONDS", 0)
+    monkeypatch.setattr(serving, "_SHARE", 0)
+    live._due = 0
+    shown = re.search(r'data-live="([^"]+)"', live.page())
+    assert shown is not None
+    nothing = live.changes(shown[1])
+    assert (nothing["parts"], nothing["cells"], nothing["reload"]) == ({}, [], False)
+    marked.graded(store, toy, "bob18", "half", {"adds": "6"})
+    assert {cell[0] for cell in live.changes(shown[1])["cells"]} == {"bob18"}
 
 
 def test_only_who_may_reads_the_board(live: Board) -> None:

@@ -72,6 +72,12 @@ def verdict(submission: Submission, **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def have(store: Store, *texts: str) -> None:
+    """Somebody has handed these in."""
+    for text in texts:
+        assert store.add_hand_in(hand_in("zoe", work(text)), work(text))
+
+
 def test_a_hand_in_is_kept_with_its_content(store: Store) -> None:
     assert store.add_hand_in(hand_in("a1", work("x")), work("x"))
     assert store.hand_ins() == [hand_in("a1", work("x"))]
@@ -114,6 +120,7 @@ def test_times_come_back_in_utc(store: Store) -> None:
 
 
 def test_a_grading_is_kept_once(store: Store) -> None:
+    have(store, "x")
     assert store.add_grading(verdict(work("x")), NOON)
     assert not store.add_grading(verdict(work("x"), outcome="passed"), NOON)
     [kept] = store.gradings()
@@ -121,12 +128,16 @@ def test_a_grading_is_kept_once(store: Store) -> None:
     assert kept.key == Edition("sha256:k1", "bubblewrap", "1").key(work("x").hash)
     assert store.has_grading(kept.key)
     assert store.verdict(kept.key) == verdict(work("x"))
-    assert [(key, json.loads(text)) for key, text in store.verdict_texts()] == [
-        (kept.key, verdict(work("x")))
-    ]
+    [told] = store.verdict_texts()
+    assert told[:4] == (kept.key, KATA, work("x").hash, kept.at)
+    assert json.loads(told[4]) == verdict(work("x"))
+    assert store.graded([kept.edition]) == {(KATA, work("x").hash)}
+    assert store.graded(["another"]) == set()
+    assert (store.possible(KATA, kept.edition), store.possible(KATA, "another")) == (3, None)
 
 
 def test_two_that_write_the_same_at_once_keep_one(store: Store, url: str) -> None:
+    have(store, *map(str, range(20)))
     with Store.open(url) as other:
         results: list[bool] = []
         both = [
@@ -143,6 +154,7 @@ def test_two_that_write_the_same_at_once_keep_one(store: Store, url: str) -> Non
 
 
 def test_a_new_edition_is_graded_beside_the_old_one(store: Store) -> None:
+    have(store, "x")
     store.add_grading(verdict(work("x")), NOON)
     first = store.applied(KATA)
     mended = {"name": KATA, "title": "The adder", "hash": "sha256:k2"}
@@ -162,9 +174,12 @@ def test_trouble_is_counted_parked_and_tried_anew(store: Store) -> None:
 
     assert [(t.tries, t.parked) for t in (again(), again(), again())] == [
         (1, False), (2, False), (3, True)]  # fmt: skip
-    store.unpark([key])
+    store.unpark(["another kata"])
+    assert [t.parked for t in store.troubles()] == [True]
+    store.unpark([KATA])
     assert [(t.tries, t.parked) for t in store.troubles()] == [(0, False)]
     store.note_trouble(key, work("x").hash, KATA, "lost", NOON, most=1)
+    have(store, "x")
     store.add_grading(verdict(work("x")), NOON)
     assert [t.parked for t in store.troubles()] == [False]
 
@@ -205,6 +220,10 @@ def test_a_forgotten_learner_leaves_what_others_have_as_well(store: Store) -> No
     assert [each.submission for each in store.gradings()] == [work("both").hash]
     assert store.submission(KATA, work("both").hash) == work("both")
     assert store.forget("a1") == dict.fromkeys(gone, 0)
+    # A grading that was at work meanwhile.
+    assert not store.add_grading(verdict(work("own")), NOON)
+    with pytest.raises(KeyError):
+        store.submission(KATA, work("own").hash)
 
 
 def test_what_is_forgotten_is_no_longer_in_the_file(tmp_path: pathlib.Path) -> None:
@@ -243,6 +262,14 @@ def test_many_may_open_a_new_store_at_once(url: str) -> None:
     assert problems == []
 
 
+def test_a_hint_changes_the_pulse(store: Store) -> None:
+    store.note_hints("a1", KATA, 1)
+    before = store.pulse()
+    assert store.pulse() == before
+    store.note_hints("a1", KATA, 2)
+    assert store.pulse() != before
+
+
 def test_a_store_of_a_newer_version_is_left_alone(url: str) -> None:
     Store.open(url).close()
     engine = storing._engine(url)
@@ -254,12 +281,14 @@ def test_a_store_of_a_newer_version_is_left_alone(url: str) -> None:
 
 
 def fill(store: Store) -> None:
+    have(store, *map(str, range(50)))
     for number in range(50):
         store.add_grading(verdict(work(str(number)), padding="x" * 5000), NOON)
 
 
 def test_a_full_disk_is_told_and_loses_nothing(tmp_path: pathlib.Path) -> None:
     with Store.open(f"sqlite:///{tmp_path / 'cohort.sqlite'}") as store:
+        have(store, "x", "more")
         store.add_grading(verdict(work("x")), NOON)
 
         def limit(connection: sqlite3.Connection, pages: int) -> None:
@@ -278,6 +307,7 @@ def test_a_full_disk_is_told_and_loses_nothing(tmp_path: pathlib.Path) -> None:
 
 def test_a_lost_server_is_told_and_loses_nothing() -> None:
     with postgres.server() as server, Store.open(server.database()) as store:
+        have(store, "x", "y")
         store.add_grading(verdict(work("x")), NOON)
         server.stop()
         with pytest.raises(StoreTrouble, match=r"does not answer.*start it"):

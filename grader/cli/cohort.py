@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import datetime
+import gc
 import os
 import pathlib
 import sys
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from grader.cohort.collect import Collected, State
     from grader.cohort.config import Cohort
     from grader.cohort.grade import Done, Place
+    from grader.cohort.records import HandIn
     from grader.cohort.store import Store
 
 _DONE, _REFUSED, _TROUBLE = 0, 1, 4
@@ -30,6 +32,8 @@ class _CohortCommands(Commands):
     """Says how to install the extra, where it is missing."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        # A million small objects without cycles: looking for some would take a third of the time.
+        gc.set_threshold(100_000)
         try:
             return super().invoke(ctx)
         except ModuleNotFoundError as error:
@@ -91,6 +95,9 @@ of_learners = click.option(
     "--learners", "--learner", "learners", multiple=True, callback=_split, metavar="ID,…",
     help="Only these learners, by id.",
 )  # fmt: skip
+
+
+walls = click.option("--without-isolation", is_flag=True, help="Let the engine process be used.")
 
 
 def open_cohort(folder: pathlib.Path) -> "Cohort":
@@ -275,7 +282,7 @@ def _print_collected(found: Iterable["Collected"]) -> None:
     shell_complete=complete_engine,
     help="auto, docker or bubblewrap. [default: as cohort.toml says]",
 )  # fmt: skip
-@click.option("--without-isolation", is_flag=True, help="Let the engine process be used.")
+@walls
 @click.option("--scheduler", metavar="URL", help="Grade on the Dask cluster of this scheduler.")
 @click.option("--retry-parked", is_flag=True, help="Try again what was parked for trouble.")
 @click.option("-v", "--verbose", is_flag=True, help="A line for each grading.")
@@ -307,8 +314,6 @@ def grade(
     for kata in chosen:
         _ = kata.hidden_tests
     with ours.store() as store, contextlib.ExitStack() as stack:
-        if retry_parked:
-            store.unpark([each.key for each in store.troubles() if each.parked])
         name = grading.engine_name(ours, store, engine_name)
         place: Place
         if scheduler:
@@ -322,12 +327,14 @@ def grade(
                 screen.say(f"passed over {reason}")
             place = grading.Here(engine, jobs)
         stack.callback(place.close)
-        work = grading.plan(store, place, chosen, people)
+        if retry_parked:
+            store.unpark([kata.name for kata in chosen])
+        work = grading.plan(store, place, chosen, people, asked_for=engine_name is not None)
         counts = carry_out(store, place, work, verbose)
         parked = [each for each in store.troubles() if each.parked]
     told = [f"graded {counts['graded']} of {len(work)} due"]
     if counts["elsewhere"]:
-        told.append(f"{counts['elsewhere']} by another grader")
+        told.append(f"{counts['elsewhere']} by another grader, or forgotten meanwhile")
     if counts["parked"]:
         told.append(f"{counts['parked']} parked")
     screen.print_lines([", ".join(told)])
@@ -358,7 +365,7 @@ def _told(done: "Done") -> str:
     if done.trouble:
         return f"trouble, {'parked' if done.parked else 'to be tried again'}: {done.trouble}"
     if done.verdict is None:
-        return "graded by another grader meanwhile"
+        return "graded by another grader, or forgotten, meanwhile"
     points, verdict = done.verdict["points"], done.verdict
     return (f"{verdict['outcome']}, {points['earned']} of {points['possible']} points, "
             f"{verdict['seconds']:.1f} s")  # fmt: skip
@@ -379,11 +386,14 @@ def status(folder: pathlib.Path) -> None:
         due_now = grading.due_now(store, ours.katas, hand_ins)
         troubles = [each for each in store.troubles() if each.parked]
         runs = store.runs()
-    due = collections.Counter(each.kata.name for each in due_now)
+    due = collections.Counter(kata for kata, _ in due_now)
     parked = collections.Counter(each.kata for each in troubles)
+    by_kata: dict[str, list[HandIn]] = {}
+    for each in hand_ins:
+        by_kata.setdefault(each.kata, []).append(each)
     rows = []
     for kata in ours.katas:
-        ours_of = [each for each in hand_ins if each.kata == kata.name]
+        ours_of = by_kata.get(kata.name, [])
         refused = sum(each.submission is None for each in ours_of)
         learners = len({each.learner for each in ours_of})
         rows.append([kata.short_name, learners, len(ours_of), due[kata.name],
@@ -401,11 +411,10 @@ def status(folder: pathlib.Path) -> None:
             + ("" if last.ended else "; it is at work, or was killed")
         )
     screen.print_lines(lines)
-    owners: dict[tuple[str, str | None], list[str]] = {}
-    for each in hand_ins:
-        owners.setdefault((each.kata, each.submission), []).append(each.learner)
     for trouble in troubles[:_MOST_LINES]:
-        who = ", ".join(dict.fromkeys(owners.get((trouble.kata, trouble.submission), ["nobody"])))
+        owners = [each.learner for each in by_kata.get(trouble.kata, ())
+                  if each.submission == trouble.submission]  # fmt: skip
+        who = ", ".join(dict.fromkeys(owners or ["nobody"]))
         screen.print_lines([f"parked after {trouble.tries} tries: {who} "
                             f"{trouble.kata.partition('/')[2]}: {trouble.message}"])  # fmt: skip
     if troubles:

@@ -1,7 +1,5 @@
 """The commands of `kata cohort` that look: report, board, integrity; and forget."""
 
-import datetime as dt
-import gc
 import os
 import pathlib
 import secrets as random_secrets
@@ -13,8 +11,8 @@ import click
 from grader import grading
 from grader.cli import screen
 from grader.cli.arguments import examples
-from grader.cli.cohort import in_cohort, of_katas, open_cohort
-from grader.errors import UsageError
+from grader.cli.cohort import in_cohort, of_katas, open_cohort, walls
+from grader.cli.marking import anonymously, now, write
 
 if TYPE_CHECKING:
     # Imported where they are needed: `kata` works without the libraries of cohorts.
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from grader.cohort.store import Store
 
 _Path = click.Path(path_type=pathlib.Path)
-_anonymous = click.option("--anonymous", is_flag=True, help="Pseudonyms instead of ids.")
 _silent_days = click.option(
     "--silent-days", type=click.IntRange(1), default=7, metavar="N",
     help="Silent is who has handed in nothing for N days. [default: 7]",
@@ -43,7 +40,7 @@ _output = click.option(
 @in_cohort
 @_output
 @_silent_days
-@_anonymous
+@anonymously
 @click.option("--open", "show", is_flag=True, help="Show it in your browser.")
 def report(
     folder: pathlib.Path, output: pathlib.Path | None, silent_days: int, anonymous: bool, show: bool
@@ -59,7 +56,7 @@ def report(
     ours = open_cohort(folder)
     path = output or ours.folder / reporting.REPORT
     with ours.store() as store:
-        _write(path, _report(ours, store, silent_days, anonymous).page())
+        write(path, [_report(ours, store, silent_days, anonymous).page()])
     screen.print_paths([path])
     if show and not webbrowser.open(path.absolute().as_uri()):
         screen.say("no browser could be started; open the page by hand")
@@ -77,7 +74,7 @@ def report(
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, help="[default: 8765]")
 @click.option("--token", "always", is_flag=True, help="Ask for a token on this machine, too.")
 @_silent_days
-@_anonymous
+@anonymously
 def board(
     folder: pathlib.Path, host: str, port: int, always: bool, silent_days: int, anonymous: bool
 ) -> None:
@@ -126,14 +123,16 @@ def board(
     help="With --again: so many seeds. [default: 3]",
 )  # fmt: skip
 @click.option("--engine", "engine_name", metavar="NAME", help="With --again. [as in cohort.toml]")
+@walls
 @click.option(
     "-j", "--jobs", type=click.IntRange(1, 64), default=min(os.cpu_count() or 1, 64),
     help="With --again: gradings at once. [default: the number of processors]",
 )  # fmt: skip
-@_anonymous
+@anonymously
 def integrity(
     folder: pathlib.Path, katas: list[str], output: pathlib.Path | None, similar: int, pairs: int,
-    again: int | None, count: int, engine_name: str | None, jobs: int, anonymous: bool,
+    again: int | None, count: int, engine_name: str | None, without_isolation: bool, jobs: int,
+    anonymous: bool,
 ) -> None:  # fmt: skip
     """Write a page of leads: similar work, chance, attacks.
 
@@ -154,7 +153,9 @@ def integrity(
         if again:
             with screen.waiting("looking for an engine") as step:
                 name = cohort_grading.engine_name(ours, store, engine_name)
-                engine, _ = cohort_grading.choose_engine(name, step, without_isolation=False)
+                engine, _ = cohort_grading.choose_engine(
+                    name, step, without_isolation=without_isolation
+                )
             seeds = [grading.new_seed() for _ in range(count)]
             with screen.waiting("grading again"):
                 leads, problems = looking.with_chance(
@@ -163,7 +164,7 @@ def integrity(
             for problem in problems:
                 screen.say(problem)
         rename = store.pseudonym if anonymous else str
-        _write(path, looking.page(ours, store, leads, _now(), rename, pairs))
+        write(path, [looking.page(ours, store, leads, now(), rename, pairs)])
     screen.say(
         f"leads, none of them a verdict: {len(leads.same)} of the same bytes, "
         f"{len(leads.similar)} similar pairs, {len(leads.chance or ())} by chance, "
@@ -223,21 +224,4 @@ def _report(ours: "Cohort", store: "Store", silent_days: int, anonymous: bool) -
     from grader.cohort.report import Report
 
     rename = store.pseudonym if anonymous else str
-    # A million small objects without cycles: looking for some would take a third of the time.
-    gc.disable()
-    try:
-        return Report.make(ours, store, _now(), rename, silent_days)
-    finally:
-        gc.enable()
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
-def _write(path: pathlib.Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    return Report.make(ours, store, now(), rename, silent_days)

@@ -6,6 +6,7 @@ import datetime as dt
 import getpass
 import itertools
 import json
+import math
 import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from grader import __version__
 from grader.catalog import Kata
 from grader.cli import screen
 from grader.cli.arguments import examples, find_catalog, kata_name
-from grader.cli.cohort import carry_out, in_cohort, of_katas, of_learners, open_cohort
+from grader.cli.cohort import carry_out, in_cohort, of_katas, of_learners, open_cohort, walls
 from grader.cohort import handout as handing
 from grader.errors import UsageError
 from grader.grading import kata_hash
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 _FORMATS = ("canvas", "moodle", "csv", "gradescope", "jsonl", "parquet")
 _Path = click.Path(path_type=pathlib.Path)
-_anonymous = click.option("--anonymous", is_flag=True, help="Pseudonyms instead of ids.")
+anonymously = click.option("--anonymous", is_flag=True, help="Pseudonyms instead of ids.")
 
 
 @click.command(
@@ -68,7 +69,7 @@ def handout(to: pathlib.Path) -> None:
 )
 @in_cohort
 @of_learners
-@_anonymous
+@anonymously
 def show_marks(folder: pathlib.Path, learners: list[str], anonymous: bool) -> None:
     """Show marks, and with --learner how they came about.
 
@@ -82,7 +83,7 @@ def show_marks(folder: pathlib.Path, learners: list[str], anonymous: bool) -> No
     ours = open_cohort(folder)
     with ours.store() as store:
         chosen = [each.id for each in ours.roster.chosen(learners)]
-        book = Gradebook.make(ours, store, _now(), learners=chosen)
+        book = Gradebook.make(ours, store, now(), learners=chosen if learners else None)
         rename = _rename(store, anonymous)
         if learners:
             for learner in chosen:
@@ -145,19 +146,21 @@ def rule(
         raise UsageError("give one of --add, --set, --excuse, --count, --appeal and --answer")
     if not note.strip():
         raise UsageError("a ruling needs a reason; write it behind --note")
+    points = add if add is not None else fixed
+    if points is not None and not math.isfinite(points):
+        raise UsageError(f"{points} points cannot be given; write a number like 2 or -1.5")
     ours = open_cohort(folder)
     kata, known = ours.chosen([name])[0], ours.roster.get(learner).id
-    points = add if add is not None else fixed
 
     def mark() -> "Mark":
-        return Gradebook.make(ours, store, _now(), learners=[known]).marks[known, kata.name]
+        return Gradebook.make(ours, store, now(), learners=[known]).marks[known, kata.name]
 
     with ours.store() as store:
         before = mark()
         if answer and not before.open_appeal:
             raise UsageError(f"{known} has no open appeal for {kata.short_name}")
         who = author or getpass.getuser()
-        store.add_ruling(Ruling(known, kata.name, kinds[0], points, who, note.strip(), _now()))
+        store.add_ruling(Ruling(known, kata.name, kinds[0], points, who, note.strip(), now()))
         after = mark()
     screen.print_lines([f"{known} {kata.short_name}: {_points(before)} -> {_points(after)}"])
     if points is not None and after.points is None:
@@ -206,9 +209,15 @@ def rulings(folder: pathlib.Path, learners: list[str], only_open: bool) -> None:
     help="Gradings at once. [default: the number of processors]",
 )  # fmt: skip
 @click.option("--engine", "engine_name", metavar="NAME", help="[default: as cohort.toml says]")
+@walls
 @click.option("--apply", "apply_it", is_flag=True, help="Let the new verdicts count.")
 def regrade(
-    folder: pathlib.Path, katas: list[str], jobs: int, engine_name: str | None, apply_it: bool
+    folder: pathlib.Path,
+    katas: list[str],
+    jobs: int,
+    engine_name: str | None,
+    without_isolation: bool,
+    apply_it: bool,
 ) -> None:
     """Compare marks after a kata or the grader has changed.
 
@@ -228,14 +237,17 @@ def regrade(
     with ours.store() as store, contextlib.ExitStack() as stack:
         with screen.waiting("looking for an engine") as step:
             name = grading.engine_name(ours, store, engine_name)
-            engine, _ = grading.choose_engine(name, step, without_isolation=False)
+            engine, _ = grading.choose_engine(name, step, without_isolation=without_isolation)
         place = grading.Here(engine, jobs)
         stack.callback(place.close)
-        carry_out(store, place, grading.plan(store, place, chosen), verbose=False)
-        now = {kata.name: Edition(kata_hash(kata), place.image, __version__).id for kata in chosen}
-        new = {kata: edition for kata, edition in now.items()
+        work = grading.plan(store, place, chosen, asked_for=engine_name is not None)
+        carry_out(store, place, work, verbose=False)
+        editions = {
+            kata.name: Edition(kata_hash(kata), place.image, __version__).id for kata in chosen
+        }
+        new = {kata: edition for kata, edition in editions.items()
                if store.applied(kata) not in (None, edition)}  # fmt: skip
-        moment = _now()
+        moment = now()
         before = Gradebook.make(ours, store, moment)
         changes = compare(before, Gradebook.make(ours, store, moment, new), store)
         stuck = [each for each in store.troubles() if each.parked and each.kata in new]
@@ -267,7 +279,7 @@ def regrade(
 @click.argument("kind", type=click.Choice(_FORMATS), metavar="FORMAT")
 @click.option("--to", type=_Path, required=True, metavar="PATH", help="A file, or a folder.")
 @in_cohort
-@_anonymous
+@anonymously
 @click.option(
     "--column", "columns", multiple=True, metavar="KATA=TITLE",
     help="What canvas or moodle calls a kata; may be repeated.",
@@ -298,28 +310,30 @@ def export(
     titles = _titles(ours, columns)
     if anonymous and kind in ("canvas", "moodle"):
         raise UsageError(f"{kind} has to know who is who; take csv, jsonl or parquet")
-    files: Mapping[pathlib.Path, Iterable[str]] = {}
+    files: Iterable[tuple[pathlib.Path, Iterable[str]]] = ()
+    written: list[pathlib.Path] = []
     with ours.store() as store:
-        book = Gradebook.make(ours, store, _now())
+        book = Gradebook.make(ours, store, now())
         rename = _rename(store, anonymous)
         if kind == "canvas":
-            files = {to: [exports.canvas(book, ours.roster, titles)]}
+            files = [(to, [exports.canvas(book, ours.roster, titles)])]
         elif kind == "moodle":
-            files = {to: [exports.moodle(book, ours.roster, titles)]}
+            files = [(to, [exports.moodle(book, ours.roster, titles)])]
         elif kind == "csv":
-            files = {to: [exports.marks_csv(book, rename)]}
+            files = [(to, [exports.marks_csv(book, rename)])]
         elif kind == "jsonl":
-            files = {to: exports.verdict_lines(store, list(ours.assigned), book.learners, rename)}
+            files = [(to, exports.verdict_lines(store, book, rename))]
         elif kind == "gradescope":
-            files = dict(_gradescope(to, book, ours, store, rename))
-        for path, lines in files.items():
-            _write(path, lines)
-        if kind == "parquet":
-            files = dict.fromkeys(exports.parquet(to, book, store, rename), ())
+            files = _gradescope(to, book, ours, store, rename)
+        else:
+            written = exports.parquet(to, book, rename)
+        for path, lines in files:
+            write(path, lines)
+            written.append(path)
     waiting = sum(bool(made.waiting) for made in book.marks.values())
     if waiting:
         screen.say(f"{waiting} marks wait for a verdict; kata cohort grade goes on")
-    screen.print_paths(files)
+    screen.print_paths(written)
 
 
 @click.command(
@@ -354,12 +368,12 @@ def feedback(folder: pathlib.Path, learners: list[str], to: pathlib.Path, kind: 
     chosen = [each.id for each in ours.roster.chosen(learners)]
     written = []
     with ours.store() as store:
-        book = Gradebook.make(ours, store, _now(), learners=chosen)
+        book = Gradebook.make(ours, store, now(), learners=chosen if learners else None)
         for learner in chosen:
             page = Page.of(learner, book, ours, store)
             for suffix, text in page.files(kind).items():
                 path = to / f"{learner}{suffix}"
-                _write(path, [text])
+                write(path, [text])
                 written.append(path)
     screen.print_paths(written)
 
@@ -367,7 +381,7 @@ def feedback(folder: pathlib.Path, learners: list[str], to: pathlib.Path, kind: 
 COMMANDS = (handout, show_marks, rule, rulings, regrade, export, feedback)
 
 
-def _now() -> dt.datetime:
+def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
@@ -393,20 +407,24 @@ def _gradescope(
     from grader.cohort import exports
 
     titles_only, zone = ours.config.feedback == "titles", ours.config.zone
-    for (learner, kata), made in book.marks.items():
-        verdict = store.verdict(made.grading) if made.grading else None
-        result = exports.gradescope(made, verdict, zone, titles_only=titles_only)
-        if result is not None:
-            place = to / kata.partition("/")[2] / rename(learner) / "results.json"
-            yield place, [json.dumps(result, indent=2), "\n"]
+    standing_on: dict[str | None, list[tuple[str, Mark]]] = {}
+    for (learner, _), made in book.marks.items():
+        standing_on.setdefault(made.grading, []).append((learner, made))
+    texts = ((key, text) for key, *_, text in store.verdict_texts())
+    for key, text in itertools.chain([(None, "null")], texts):
+        for learner, made in standing_on.get(key, ()):
+            result = exports.gradescope(made, json.loads(text), zone, titles_only=titles_only)
+            if result is not None:
+                place = to / made.kata.partition("/")[2] / rename(learner) / "results.json"
+                yield place, [json.dumps(result, indent=2), "\n"]
 
 
-def _write(path: pathlib.Path, lines: Iterable[str]) -> None:
+def write(path: pathlib.Path, lines: Iterable[str]) -> None:
     """Puts a whole file in place, or none."""
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="") as stream:
+        with part.open("w", 1 << 20, "utf-8", newline="") as stream:
             stream.writelines(lines)
         part.replace(path)
     except OSError as error:

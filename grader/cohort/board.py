@@ -49,34 +49,35 @@ class Board:
         self._parts: dict[str, tuple[int, str]] = {}
         self.report = self._refresh()
 
-    def current(self) -> Report:
-        """The report, made anew if it is old and something has happened."""
-        with self._lock:
-            now = time.monotonic()
-            if now >= self._due:
-                self._due = now + _SECONDS
-                if self._pulse() != self._seen or now - self._made > _STALE_SECONDS:
-                    self.report = self._refresh()
-            return self.report
+    def _current(self) -> tuple[Report, str]:
+        """The report, made anew if it is old and something has happened; and its revision."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + _SECONDS
+            if self._pulse() != self._seen or now - self._made > _STALE_SECONDS:
+                self.report = self._refresh()
+        return self.report, f"{self._start}-{self._revision}"
 
     def page(self) -> str:
-        return self.current().page(live=True)
+        with self._lock:
+            report, revision = self._current()
+        return report.page(revision)
 
     def changes(self, since: str) -> dict[str, Any]:
-        """What differs from revision `since`; all parts where it is not known."""
-        report = self.current()
+        """What differs from revision `since`; all where it is not known."""
         start, _, number = since.partition("-")
         known = int(number) if start == self._start and number.isdecimal() else -1
         with self._lock:
+            report, revision = self._current()
             return {
-                "revision": f"{self._start}-{self._revision}",
+                "revision": revision,
                 "reload": bool(since) and known < 0,
                 "running": any(each.state == "running" for each in report.runs),
                 "parts": {id: html for id, (at, html) in self._parts.items() if at > known},
                 "cells": [
                     [learner, column, *cell]
                     for (learner, column), (at, cell) in self._cells.items()
-                    if at > max(known, 0)
+                    if at > known
                 ],
             }
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 import pydantic
+import sqlalchemy as sa
 
 from grader.catalog import Catalog, Kata
 from grader.cohort.roster import ROSTER, Roster
@@ -18,6 +19,17 @@ from grader.errors import UsageError
 CONFIG = "cohort.toml"
 _DATABASE = "cohort.sqlite"
 _Text = Annotated[str, pydantic.Field(min_length=1)]
+
+
+@functools.lru_cache(maxsize=1000)
+def instant(local: dt.datetime, zone: dt.tzinfo) -> dt.datetime:
+    """A local time as UTC. If the clocks show it twice, or jump over it: the later reading."""
+    return max(local.replace(tzinfo=zone, fold=fold).astimezone(dt.UTC) for fold in (0, 1))
+
+
+def last_moment(due: dt.datetime, days: int, grace: dt.timedelta, zone: dt.tzinfo) -> dt.datetime:
+    """Until when (UTC) a hand-in counts that was due at a local time, so many days late."""
+    return instant(due + dt.timedelta(days=days), zone) + grace
 
 
 class _Model(pydantic.BaseModel):
@@ -40,6 +52,14 @@ class Assigned(_Model):
     due: dt.datetime
     weight: Annotated[float, pydantic.Field(ge=0)] = 1
     opens: dt.datetime | None = None
+
+    @pydantic.field_validator("due", "opens", mode="before")
+    @classmethod
+    def _with_time(cls, value: Any) -> Any:
+        # A date alone would be midnight at its start, a day before what is meant.
+        if type(value) is dt.date or (isinstance(value, str) and len(value) <= 10):
+            raise ValueError(f"write the time, too: {value}T23:59:00")
+        return value
 
     @pydantic.field_validator("due", "opens")
     @classmethod
@@ -90,7 +110,7 @@ class Config(_Model):
 
     def utc(self, local: dt.datetime) -> dt.datetime:
         """A local time in UTC; of an hour that comes twice in autumn, the later one."""
-        return local.replace(tzinfo=self.zone, fold=1).astimezone(dt.UTC)
+        return instant(local, self.zone)
 
 
 class Cohort:
@@ -141,8 +161,8 @@ class Cohort:
         Days are the calendar's, in the cohort's time zone: 23:59 stays 23:59 when clocks change.
         """
         late = self.config.late
-        local = self.assigned[kata].due + dt.timedelta(days=late.cut_off_days)
-        return self.config.utc(local) + dt.timedelta(minutes=late.grace_minutes)
+        grace = dt.timedelta(minutes=late.grace_minutes)
+        return last_moment(self.assigned[kata].due, late.cut_off_days, grace, self.config.zone)
 
     def chosen(self, names: Sequence[str]) -> list[Kata]:
         """Katas of this cohort by full or short name; all of them for no names."""
@@ -154,9 +174,16 @@ class Cohort:
                 )
         return list({kata.name: kata for kata in katas}.values())
 
+    @property
+    def database(self) -> str | sa.URL:
+        """SQLAlchemy's URL of the store."""
+        # Not as text: a folder's name may hold a question mark.
+        file = sa.URL.create("sqlite", database=str(self.folder / _DATABASE))
+        return self.config.database or file
+
     def store(self) -> Store:
         """The cohort's store, made or brought up to date first. Close it after use."""
-        return Store.open(self.config.database or f"sqlite:///{self.folder / _DATABASE}")
+        return Store.open(self.database)
 
 
 def init(folder: pathlib.Path, catalog: Catalog, today: dt.date) -> list[pathlib.Path]:

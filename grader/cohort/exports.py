@@ -18,7 +18,6 @@ import polars as pl
 
 from grader.cohort.feedback import findings, visible
 from grader.cohort.marks import Gradebook, Mark, State, explain, plainly, shown
-from grader.cohort.records import Grading
 from grader.cohort.roster import Learner, Roster
 from grader.cohort.store import Store
 from grader.errors import UsageError
@@ -151,28 +150,24 @@ def gradescope(
     return result
 
 
-def verdict_lines(
-    store: Store, katas: Sequence[str], learners: Sequence[str], rename: Callable[[str], str]
-) -> Iterator[str]:
+def verdict_lines(store: Store, book: Gradebook, rename: Callable[[str], str]) -> Iterator[str]:
     """JSON Lines: every verdict that is kept, old editions too, and who handed that work in.
 
     `applied` tells whether marks stand on it; verdicts are as `verdict.schema.json` says.
     """
     whose: dict[tuple[str, str], set[str]] = {}
-    for hand_in in store.hand_ins(learners, katas):
-        whose.setdefault((hand_in.kata, hand_in.submission or ""), set()).add(hand_in.learner)
-    applied = {kata: store.applied(kata) for kata in katas}
-    gradings = {each.key: each for each in store.gradings(katas)}
-    for key, verdict in store.verdict_texts(katas):
-        each = gradings.get(key)
+    for learner, kata in book.marks:
+        for hand_in in book.hand_ins.get((learner, kata), ()):
+            whose.setdefault((kata, hand_in.submission or ""), set()).add(rename(learner))
+    for key, kata, submission, at, verdict in store.verdict_texts():
+        counting = book.counting.get(kata, {}).get(submission)
         # One that has come in the meantime belongs to the next export.
-        if each and (handed_in_by := whose.get((each.kata, each.submission))):
-            counts = each.edition == applied[each.kata]
+        if counting and (handed_in_by := whose.get((kata, submission))):
             head = json.dumps(
                 {
-                    "learners": sorted(map(rename, handed_in_by)),
-                    "at": each.at.isoformat(),
-                    "applied": counts,
+                    "learners": sorted(handed_in_by),
+                    "at": at.isoformat(),
+                    "applied": key == counting.key,
                 }
             )
             yield f'{head[:-1]}, "verdict": {verdict}}}\n'
@@ -181,60 +176,54 @@ def verdict_lines(
 def marks_table(book: Gradebook, rename: Callable[[str], str]) -> pl.DataFrame:
     """One row for each learner and kata."""
     weights = {each.kata: each.weight for each in book.assignments}
-    rows = (
-        {
-            "learner": rename(learner),
-            "kata": made.kata,
-            "state": made.state.value,
-            "points": None if made.points is None else shown(made.points),
-            "possible": made.possible,
-            "weight": weights[made.kata],
-            "earned": None if made.earned is None else shown(made.earned),
-            "days_late": made.days_late,
-            "penalty_percent": shown(made.penalty),
-            "adjustment": shown(made.adjustment),
-            "attempts": made.attempts,
-            "waiting": made.waiting,
-            "ignored": made.ignored,
-            "refused": made.refused,
-            "submission": made.hand_in and made.hand_in.submission,
-            "handed_in": made.hand_in and made.hand_in.at,
-        }
-        for learner in book.learners
-        for made in book.of(learner)
-    )
-    return pl.DataFrame(list(rows), _MARKS)
+    made = [each for learner in book.learners for each in book.of(learner)]
+    # By column: polars takes in rows three times as slowly.
+    columns: dict[str, list[Any]] = {
+        name: [getattr(each, name) for each in made]
+        for name in ("kata", "possible", "days_late", "attempts", "waiting", "ignored", "refused")
+    }
+    columns |= {
+        "learner": [name for name in map(rename, book.learners) for _ in book.assignments],
+        "state": [each.state.value for each in made],
+        "points": [None if each.points is None else shown(each.points) for each in made],
+        "weight": [weights[each.kata] for each in made],
+        "earned": [None if each.earned is None else shown(each.earned) for each in made],
+        "penalty_percent": [shown(each.penalty) for each in made],
+        "adjustment": [shown(each.adjustment) for each in made],
+        "submission": [each.hand_in and each.hand_in.submission for each in made],
+        "handed_in": [each.hand_in and each.hand_in.at for each in made],
+    }
+    return pl.DataFrame({name: columns[name] for name in _MARKS}, _MARKS)
 
 
-def gradings_table(gradings: Iterable[Grading], applied: Mapping[str, str | None]) -> pl.DataFrame:
+def gradings_table(book: Gradebook) -> pl.DataFrame:
     """One row for each grading that is kept; joins the other table by kata and submission."""
-    rows = [
-        {
-            **{name: getattr(each, name) for name in _GRADINGS if name != "applied"},
-            "applied": each.edition == applied.get(each.kata),
-        }
-        for each in gradings
-    ]
-    return pl.DataFrame(rows, _GRADINGS)
+    gradings = [each for each in book.gradings if each.kata in book.counting]
+    columns: dict[str, list[Any]] = {
+        name: [getattr(each, name) for each in gradings]
+        for name in _GRADINGS
+        if name not in ("applied", "failing")
+    }
+    columns["applied"] = [each is book.counting[each.kata][each.submission] for each in gradings]
+    # As texts: lists of Python's are taken in one by one.
+    failing = pl.Series([" ".join(each.failing) for each in gradings], dtype=pl.String)
+    found = {**columns, "failing": failing.str.extract_all(r"\S+")}
+    return pl.DataFrame({name: found[name] for name in _GRADINGS}, _GRADINGS)
 
 
 def parquet(
-    folder: pathlib.Path, book: Gradebook, store: Store, rename: Callable[[str], str]
+    folder: pathlib.Path, book: Gradebook, rename: Callable[[str], str]
 ) -> list[pathlib.Path]:
     """Writes both tables into a folder; returns the files."""
-    katas = [each.kata for each in book.assignments]
-    applied = {kata: store.applied(kata) for kata in katas}
-    tables = {
-        folder / "marks.parquet": marks_table(book, rename),
-        folder / "gradings.parquet": gradings_table(store.gradings(katas), applied),
-    }
+    paths = [folder / "marks.parquet", folder / "gradings.parquet"]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for path, table in tables.items():
-            table.write_parquet(path)
+        # One after the other: together they would take twice the memory.
+        marks_table(book, rename).write_parquet(paths[0])
+        gradings_table(book).write_parquet(paths[1])
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error.strerror or error}") from None
-    return list(tables)
+    return paths
 
 
 def _learners(book: Gradebook, roster: Roster) -> list[Learner]:

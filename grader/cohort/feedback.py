@@ -89,9 +89,10 @@ class Page:
         """What a learner (id) may read at the cohort's feedback level."""
         titles_only = cohort.config.feedback == "titles"
         refused: dict[str, list[str]] = {}
-        for each in store.hand_ins([learner]):
-            if each.refusal is not None:
-                refused.setdefault(each.kata, []).append(visible(each.refusal))
+        for made in book.of(learner):
+            for each in book.hand_ins.get((learner, made.kata), ()):
+                if each.refusal is not None:
+                    refused.setdefault(each.kata, []).append(visible(each.refusal))
         parts = []
         for made in book.of(learner):
             kata = cohort.catalog.get(made.kata)
@@ -204,11 +205,16 @@ def _shortened(text: str) -> str:
     return f"{kept}\n\nThis is shortened; your instructor has the rest.\n"
 
 
-@functools.cache
-def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
+def environment() -> jinja2.Environment:
+    """What all pages of a cohort are made with."""
+    return jinja2.Environment(
         loader=jinja2.PackageLoader("grader"), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    environment.globals.update(moment=moment)
-    return environment
+
+
+@functools.cache
+def _templates() -> jinja2.Environment:
+    pages = environment()
+    pages.globals.update(moment=moment)
+    return pages

@@ -39,6 +39,8 @@ PAUSES = (2.0, 15.0, 60.0)
 PATIENCE = 300.0
 _LONGEST_PAUSE = 15.0
 _HEARTBEAT = 5.0
+#: A run that gave a sign of life so lately is at work.
+_ALIVE = dt.timedelta(minutes=1)
 _LOOK_SECONDS = 0.5
 #: The engine and what it runs on that a cohort is graded with, once `auto` has been decided.
 _ENGINE_FACT, _IMAGE_FACT = "engine", "image"
@@ -61,7 +63,8 @@ class Done:
     """What became of it: a verdict, trouble that is tried again later, or parked trouble."""
 
     due: Due
-    #: As `Verdict.as_json` gives it; None for trouble, or if another grader was faster.
+    #: As `Verdict.as_json` gives it; None for trouble, or if another grader was faster, or its
+    #: learner was forgotten meanwhile.
     verdict: Mapping[str, Any] | None
     trouble: str = ""
     parked: bool = False
@@ -120,42 +123,34 @@ def engine_name(cohort: Cohort, store: Store, asked: str | None) -> str:
 
 
 def plan(
-    store: Store, place: Place, katas: Sequence[Kata], learners: Collection[str] | None = None
+    store: Store,
+    place: Place,
+    katas: Sequence[Kata],
+    learners: Collection[str] | None = None,
+    *,
+    asked_for: bool = False,
 ) -> list[Due]:
     """All due work on these katas, fairly ordered: the first of each learner, then the second.
 
-    Parked trouble is left out (`Store.unpark`).
+    Parked trouble is left out (`Store.unpark`). An engine that was asked for is this run's alone:
+    `auto` and `due_now` stay with the one before.
     """
-    store.set_fact(_ENGINE_FACT, place.engine)
-    store.set_fact(_IMAGE_FACT, place.image)
+    if not asked_for:
+        store.set_fact(_ENGINE_FACT, place.engine)
+    if not asked_for or store.fact(_IMAGE_FACT) is None:
+        store.set_fact(_IMAGE_FACT, place.image)
     hand_ins = store.hand_ins(learners, [kata.name for kata in katas])
-    return _plan(store, place.image, katas, hand_ins)
-
-
-def due_now(store: Store, katas: Sequence[Kata], hand_ins: Sequence[HandIn]) -> list[Due]:
-    """Which of these hand-ins would be graded now, with the engine of the last run."""
-    return _plan(store, store.fact(_IMAGE_FACT) or "", katas, hand_ins)
-
-
-def _plan(store: Store, image: str, katas: Sequence[Kata], hand_ins: Sequence[HandIn]) -> list[Due]:
-    editions = {kata.name: Edition(grading.kata_hash(kata), image, __version__) for kata in katas}
+    editions = _editions(place.image, katas)
     by_name = {kata.name: kata for kata in katas}
-    settled = store.graded(by_name) | {each.key for each in store.troubles() if each.parked}
-    owners: dict[str, list[str]] = {}
-    found: dict[str, Due] = {}
-    for hand_in in hand_ins:
-        if hand_in.submission is None:
-            continue
-        edition = editions[hand_in.kata]
-        key = edition.key(hand_in.submission)
-        if key not in settled:
-            owners.setdefault(key, []).append(hand_in.learner)
-            found[key] = Due(key, by_name[hand_in.kata], hand_in.submission, edition, ())
     order = {kata.name: position for position, kata in enumerate(katas)}
+    due = _due(store, editions, hand_ins)
     piles: dict[str, list[Due]] = {}
-    for key, due in sorted(found.items(), key=lambda pair: order[pair[1].kata.name]):
-        whole = dataclasses.replace(due, learners=tuple(dict.fromkeys(owners[key])))
-        piles.setdefault(whole.learners[0], []).append(whole)
+    for name, submission in sorted(due, key=lambda place: order[place[0]]):
+        owners = tuple(due[name, submission])
+        key = editions[name].key(submission)
+        piles.setdefault(owners[0], []).append(
+            Due(key, by_name[name], submission, editions[name], owners)
+        )
     rounds = itertools.zip_longest(*piles.values())
     # Within a round by kata: a slot stays warm for one as long as there is any.
     return [
@@ -163,6 +158,33 @@ def _plan(store: Store, image: str, katas: Sequence[Kata], hand_ins: Sequence[Ha
         for one in rounds
         for due in sorted(filter(None, one), key=lambda due: order[due.kata.name])
     ]
+
+
+def due_now(
+    store: Store, katas: Sequence[Kata], hand_ins: Sequence[HandIn]
+) -> Collection[tuple[str, str]]:
+    """Kata and submission of what would be graded now, with the cohort's engine."""
+    return _due(store, _editions(store.fact(_IMAGE_FACT) or "", katas), hand_ins)
+
+
+def _editions(image: str, katas: Sequence[Kata]) -> dict[str, Edition]:
+    return {kata.name: Edition(grading.kata_hash(kata), image, __version__) for kata in katas}
+
+
+def _due(
+    store: Store, editions: Mapping[str, Edition], hand_ins: Sequence[HandIn]
+) -> dict[tuple[str, str], dict[str, None]]:
+    """Kata and submission of each hand-in that is neither graded nor parked; and whose it is."""
+    settled = store.graded([edition.id for edition in editions.values()])
+    for each in store.troubles():
+        edition = editions.get(each.kata)
+        if each.parked and edition and edition.key(each.submission) == each.key:
+            settled.add((each.kata, each.submission))
+    due: dict[tuple[str, str], dict[str, None]] = {}
+    for hand_in in hand_ins:
+        if hand_in.submission and (place := (hand_in.kata, hand_in.submission)) not in settled:
+            due.setdefault(place, {})[hand_in.learner] = None
+    return due
 
 
 def carry_out(
@@ -181,6 +203,10 @@ def carry_out(
     numbers = itertools.count()
     graded = troubles = 0
     run = store.begin_run(place.engine, max(place.at_once(), 1), len(work), _now())
+    if any(each.id != run and each.ended is None and _now() - each.seen < _ALIVE
+           for each in store.runs()):  # fmt: skip
+        # Elsewhere in the pile than they are, however many: multiples of the golden ratio.
+        waiting.rotate(-int(len(waiting) * (run * 0.618 % 1)))
     beat = time.monotonic()
     try:
         while waiting or later or at_work:
@@ -192,9 +218,15 @@ def carry_out(
                 else:
                     break
                 if store.has_grading(due.key):
+                    graded += 1
                     yield Done(due, None)
                     continue
-                submission = store.submission(due.kata.name, due.submission)
+                try:
+                    submission = store.submission(due.kata.name, due.submission)
+                except KeyError:  # its learner was forgotten
+                    graded += 1
+                    yield Done(due, None)
+                    continue
                 at_work[place.submit(due.kata, submission, store.seed(due.key))] = due
             if at_work:
                 done, _ = concurrent.futures.wait(
@@ -209,13 +241,13 @@ def carry_out(
                 result, told = _result(future, due)
                 if result is not None:
                     new = store.add_grading(result, _now())
-                    graded += new
+                    graded += 1
                     yield Done(due, result if new else None)
                     continue
-                troubles += 1
                 trouble = store.note_trouble(
                     due.key, due.submission, due.kata.name, told, _now(), most=len(pauses) + 1
                 )
+                troubles += trouble.parked
                 if not trouble.parked:
                     pause = pauses[min(trouble.tries, len(pauses)) - 1]
                     heapq.heappush(later, (time.monotonic() + pause, next(numbers), due))

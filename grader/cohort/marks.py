@@ -4,22 +4,22 @@ All points are exact (`Fraction`) until they are shown: `shown` rounds to two de
 nothing else rounds.
 """
 
+import collections
 import dataclasses
 import enum
 import functools
-import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Literal, TypeVar
 
-from grader.catalog import Kata
-from grader.cohort.config import Cohort
+from grader.cohort.config import Cohort, instant, last_moment
 from grader.cohort.records import Grading, HandIn, Ruling
 from grader.cohort.store import Store
 
 _Record = TypeVar("_Record", HandIn, Ruling)
+_NOTHING = Fraction(0)
 
 
 class State(enum.StrEnum):
@@ -77,7 +77,7 @@ class Result:
     key: str
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Mark:
     """A learner's mark for one kata, and how it came about."""
 
@@ -92,8 +92,8 @@ class Mark:
     grading: str | None = None
     earned: Fraction | None = None
     days_late: int = 0
-    penalty: Fraction = Fraction(0)
-    adjustment: Fraction = Fraction(0)
+    penalty: Fraction = _NOTHING
+    adjustment: Fraction = _NOTHING
     #: How many attempts count, how many of them wait for a verdict, how many came too late or
     #: beyond the maximum, and how many were refused.
     attempts: int = 0
@@ -121,14 +121,9 @@ class Total:
 
 def shown(points: Fraction) -> Decimal:
     """Two decimals, half up: the one place that rounds."""
-    cents = math.floor(abs(points) * 100 + Fraction(1, 2))
-    return Decimal(-cents if points < 0 else cents).scaleb(-2)
-
-
-@functools.lru_cache(maxsize=1000)
-def instant(local: datetime, zone: tzinfo) -> datetime:
-    """A local time as UTC. If the clocks show it twice, or jump over it: the later reading."""
-    return max(local.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+    # In whole numbers: an export shows half a million.
+    cents = (200 * abs(points.numerator) + points.denominator) // (2 * points.denominator)
+    return Decimal(-cents if points.numerator < 0 else cents).scaleb(-2)
 
 
 def days_late(at: datetime, due: datetime, rules: Rules) -> int:
@@ -157,8 +152,8 @@ def mark(
     come oldest first, rulings in the order in which they were given.
     """
     ruled = tuple(rulings)
-    cut_off = assignment.due + timedelta(days=rules.late.cut_off_days)
-    last = instant(cut_off, rules.zone) + rules.late.grace
+    late = rules.late
+    last = last_moment(assignment.due, late.cut_off_days, late.grace, rules.zone)
     accepted: list[HandIn] = []
     ignored = refused = 0
     for hand_in in hand_ins:
@@ -233,14 +228,18 @@ def moment(at: datetime, zone: tzinfo) -> str:
 
 def total(marks: Iterable[tuple[Mark, Decimal]]) -> Total:
     """A learner's marks with their weights, as one percentage. What is excused counts nowhere."""
-    counted, still_open, sum_ = Decimal(0), Decimal(0), Fraction(0)
+    counted, still_open = Decimal(0), Decimal(0)
+    # Whole numbers by denominator: with fractions, this was a fifth of a large report's time.
+    sums: collections.Counter[int] = collections.Counter()
     for made, weight in marks:
         if made.points is not None and made.possible:
             counted += weight
-            sum_ += Fraction(weight) * made.points / made.possible
+            over, under = weight.as_integer_ratio()
+            sums[under * made.points.denominator * made.possible] += over * made.points.numerator
         elif made.state is not State.EXCUSED:
             still_open += weight
-    percent = 100 * sum_ / Fraction(counted) if counted else None
+    earned = sum((Fraction(over, under) for under, over in sums.items()), Fraction(0))
+    percent = 100 * earned / Fraction(counted) if counted else None
     return Total(percent, counted, still_open)
 
 
@@ -259,8 +258,10 @@ def _best_or_last(
         if result is None:
             continue
         late = days_late(hand_in.at, assignment.due, rules)
-        penalty = min(Fraction(100), late * Fraction(rules.late.percent_per_day))
-        points = result.points * (1 - penalty / 100)
+        penalty, points = _NOTHING, result.points
+        if late:
+            penalty = min(Fraction(100), late * Fraction(rules.late.percent_per_day))
+            points *= 1 - penalty / 100
         if "points" not in best or points > best["points"]:
             best = {"state": State.GRADED, "points": points, "hand_in": hand_in,
                     "grading": result.key, "earned": result.points, "days_late": late,
@@ -287,11 +288,18 @@ def _ruled(fields: dict[str, Any], rulings: Sequence[Ruling]) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Gradebook:
-    """The marks of a cohort at one moment, by learner (id) and kata (full name)."""
+    """The marks of a cohort at one moment, by learner (id) and kata (full name).
+
+    And what they stand on: hand-ins in the same way, oldest first; all gradings, oldest first, and
+    those that count by kata and submission.
+    """
 
     assignments: Sequence[Assignment]
     learners: Sequence[str]
     marks: Mapping[tuple[str, str], Mark]
+    hand_ins: Mapping[tuple[str, str], Sequence[HandIn]]
+    gradings: Sequence[Grading]
+    counting: Mapping[str, Mapping[str, Grading]]
 
     @classmethod
     def make(
@@ -302,7 +310,7 @@ class Gradebook:
         editions: Mapping[str, str] | None = None,
         learners: Sequence[str] | None = None,
     ) -> "Gradebook":
-        """All marks, or those of some learners.
+        """All marks, or those of some learners, for whom less is read.
 
         Verdicts are those given under the applied edition of each kata, or under `editions` (ids by
         kata) where a kata stands there. What has none under it, as it came after a kata was changed
@@ -312,18 +320,26 @@ class Gradebook:
         chosen = list(cohort.roster.ids if learners is None else learners)
         assignments, marks = [], {}
         hand_ins, rulings = _by_place(store.hand_ins(learners)), _by_place(store.rulings(learners))
+        in_force = {name: (editions or {}).get(name) or store.applied(name)
+                    for name in cohort.assigned}  # fmt: skip
+        gradings = store.gradings(learners=learners)
+        counting = _counting(gradings, in_force)
         for name, assigned in cohort.assigned.items():
-            edition = (editions or {}).get(name) or store.applied(name)
-            gradings = store.gradings([name])
-            possible = _possible(cohort.catalog.get(name), gradings, edition)
+            possible = store.possible(name, in_force[name])
+            if possible is None:
+                possible = sum(each.points for each in cohort.catalog.get(name).behaviours)
             assignment = Assignment(name, assigned.due, possible, Decimal(str(assigned.weight)))
             assignments.append(assignment)
-            results = _results(gradings, edition, possible)
+            # On the same scale, whatever edition they are from.
+            results = {
+                submission: Result(Fraction(each.points * possible, each.possible or 1), each.key)
+                for submission, each in counting[name].items()
+            }
             for learner in chosen:
                 place = (learner, name)
                 marks[place] = mark(assignment, hand_ins.get(place, ()), results,
                                     rulings.get(place, ()), rules, now)  # fmt: skip
-        return cls(assignments, chosen, marks)
+        return cls(assignments, chosen, marks, hand_ins, gradings, counting)
 
     def of(self, learner: str) -> list[Mark]:
         """A learner's marks, in the order of the cohort's katas."""
@@ -346,20 +362,18 @@ def rules_of(cohort: Cohort) -> Rules:
     return Rules(config.zone, late, config.attempts, config.max_attempts)
 
 
-def _possible(kata: Kata, gradings: Sequence[Grading], edition: str | None) -> int:
-    """The points of a kata in this edition, else as it is now."""
-    known = [each.possible for each in gradings if each.edition == edition]
-    return known[0] if known else sum(each.points for each in kata.behaviours)
-
-
-def _results(gradings: Sequence[Grading], edition: str | None, possible: int) -> dict[str, Result]:
-    """By submission: the verdict under an edition, or else the first one, on the same scale."""
-    results: dict[str, Result] = {}
+def _counting(
+    gradings: Iterable[Grading], in_force: Mapping[str, str | None]
+) -> dict[str, dict[str, Grading]]:
+    """By kata and submission: the grading under the edition in force, or else the first one."""
+    found: dict[str, dict[str, Grading]] = {name: {} for name in in_force}
     for each in gradings:
-        if each.submission not in results or each.edition == edition:
-            points = Fraction(each.points * possible, each.possible or 1)
-            results[each.submission] = Result(points, each.key)
-    return results
+        mine = found.get(each.kata)
+        if mine is not None and (
+            each.submission not in mine or each.edition == in_force[each.kata]
+        ):
+            mine[each.submission] = each
+    return found
 
 
 def _by_place(records: Iterable[_Record]) -> dict[tuple[str, str], list[_Record]]:

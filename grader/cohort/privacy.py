@@ -3,13 +3,17 @@
 import csv
 import dataclasses
 import io
+import json
 import os
 import pathlib
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from grader.cohort.config import Cohort
+import markupsafe
+import sqlalchemy as sa
+
+from grader.cohort.config import CONFIG, Cohort
 from grader.cohort.integrity import LEADS
 from grader.cohort.report import REPORT
 from grader.cohort.roster import ROSTER, Learner
@@ -35,15 +39,28 @@ class Forgotten:
 
 
 def theirs(cohort: Cohort, id: str) -> list[pathlib.Path]:
-    """Files and folders below the cohort's folder that are named by a learner's id, and pages."""
-    wanted = id.casefold()
+    """Files and folders below the cohort's folder that are named by a learner's id, and pages.
+
+    What lies in another learner's folder or source is theirs, whatever it is called.
+    """
+    wanted, ids = id.casefold(), {each.casefold() for each in cohort.roster.ids}
+    sources = {(cohort.folder / each.source).resolve() for each in cohort.roster.learners
+               if each.source and each.id.casefold() != wanted}  # fmt: skip
+    database = pathlib.Path(sa.make_url(cohort.database).database or "").absolute()
+    kept = (cohort.folder / CONFIG, cohort.folder / ROSTER)
     found = [path for name in _PAGES if (path := cohort.folder / name).is_file()]
     for place, folders, names in os.walk(cohort.folder):
-        for name in [*folders, *names]:
-            if _is_named(name.casefold(), wanted):
-                found.append(pathlib.Path(place, name))
-        folders[:] = [name for name in folders if not _is_named(name.casefold(), wanted)]
-    return sorted(found)
+        owned = {name: _owner(name, ids) for name in [*folders, *names]}
+        for name in [name for name, owner in owned.items() if owner == wanted]:
+            path = pathlib.Path(place, name)
+            # Beside the database lie its logs, named by it.
+            stores = path.parent == database.parent and name.startswith(database.name)
+            if path not in kept and not stores:
+                found.append(path)
+        folders[:] = [name for name in folders
+                      if not owned[name] and pathlib.Path(place, name).resolve() not in sources
+                     ]  # fmt: skip
+    return sorted(set(found))
 
 
 def forget(cohort: Cohort, store: Store, learner: Learner) -> Forgotten:
@@ -65,40 +82,68 @@ def forget(cohort: Cohort, store: Store, learner: Learner) -> Forgotten:
             ) from (None)
     # The roster last: as long as they stand there, the command can be repeated.
     _strike(cohort.folder / ROSTER, learner.id)
-    words = _words(learner)
+    given_away = _finder(learner, cohort.roster.learners)
     left, searched_rows = [], 0
     for where, text in store.texts():
         searched_rows += 1
-        if words.search(text):
+        if given_away(text):
             left.append(f"database: {where}")
     searched_bytes = 0
     for path in _files(cohort.folder):
-        size, found = _search(path, words)
+        name = f"{path.relative_to(cohort.folder)}"
+        size, found = _search(path, given_away)
         searched_bytes += size
-        if found:
-            left.append(f"{path.relative_to(cohort.folder)}")
+        if found or given_away(os.fsencode(name)):
+            left.append(name)
     return Forgotten(rows, files, left, searched_bytes, searched_rows)
 
 
-def _is_named(name: str, id: str) -> bool:
-    """As collect and feedback name things: "a1", "a1.html", "a1_leaky-cv.zip"."""
-    return name == id or name.startswith((f"{id}.", f"{id}_"))
+def _owner(name: str, ids: Collection[str]) -> str:
+    """The longest of these ids that a name begins with, or "".
+
+    As collect and feedback name things: "a1", "a1.html", "a1_leaky-cv.zip".
+    """
+    begins = name.casefold()
+    while begins and begins not in ids:
+        begins = begins[: max(begins.rfind("."), begins.rfind("_"), 0)]
+    return begins
 
 
-def _words(learner: Learner) -> re.Pattern[bytes]:
-    """What gives a learner away: id, name, address, source; none as a part of longer words."""
-    known = [learner.id, learner.name, learner.email, learner.source, *learner.extra.values()]
-    parts = [re.escape(word.encode()) for word in dict.fromkeys(known) if len(word) > 1]
-    return re.compile(rb"(?i)(?<![\w-])(?:" + b"|".join(parts) + rb")(?![\w-])")
+def _finder(learner: Learner, learners: Sequence[Learner]) -> Callable[[bytes], bool]:
+    """What tells whether a text gives a learner away by id, name, address, source.
+
+    None of these as a part of longer words or of another's id; nor what others have as well, as a
+    section. As plain text, and as JSON and HTML write it.
+    """
+    others = [each for each in learners if each.id != learner.id]
+    shared = {value for each in others for value in each.extra.values()}
+    known = [learner.id, learner.name, learner.email, learner.source,
+             *(value for value in learner.extra.values() if value not in shared)]  # fmt: skip
+    ids = [each.id for each in others if learner.id.casefold() in each.id.casefold()]
+
+    def any_of(words: Sequence[str]) -> bytes:
+        written = [
+            form
+            for word in words
+            if len(word) > 1
+            for form in (word, json.dumps(word)[1:-1], str(markupsafe.escape(word)))
+        ]
+        return b"|".join(re.escape(form.encode()) for form in dict.fromkeys(written))
+
+    pattern = re.compile(
+        rb"(?i)(?<![a-z0-9-])(?:(%s)|%s)(?![a-z0-9-])" % (any_of(ids) or rb"(?!)", any_of(known))
+    )
+    return lambda text: any(found[1] is None for found in pattern.finditer(text))
 
 
 def _strike(path: pathlib.Path, id: str) -> None:
     """Writes the roster without a learner's row; every other byte stays."""
-    text = path.read_bytes().decode("utf-8-sig")
+    text = path.read_bytes().decode()
     header = text.partition("\n")[0]
     delimiter = ";" if ";" in header and "," not in header else ","
-    lines = text.splitlines(keepends=True)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    # As the reader counts them: other marks that Unicode takes for the end of a line are none.
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), delimiter=delimiter)
     kept, before = [], 0
     column: int | None = None
     for row in reader:
@@ -112,6 +157,7 @@ def _strike(path: pathlib.Path, id: str) -> None:
     temporary = path.with_name(f".{path.name}.new")
     try:
         temporary.write_bytes("".join(kept).encode())
+        shutil.copymode(path, temporary)
         temporary.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}; do so, and repeat") from None
@@ -125,14 +171,14 @@ def _files(folder: pathlib.Path) -> Iterator[pathlib.Path]:
                 yield path
 
 
-def _search(path: pathlib.Path, words: re.Pattern[bytes]) -> tuple[int, bool]:
-    """How many bytes a file has, and whether one of the words stands among them."""
+def _search(path: pathlib.Path, given_away: Callable[[bytes], bool]) -> tuple[int, bool]:
+    """How many bytes a file has, and whether something in them gives away."""
     size, tail = 0, b""
     try:
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK):
                 size += len(chunk)
-                if words.search(tail + chunk):
+                if given_away(tail + chunk):
                     return size, True
                 tail = chunk[-1000:]
     except OSError as error:

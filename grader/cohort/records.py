@@ -108,7 +108,7 @@ FACT = sa.Table(
 Kind = Literal["adjustment", "set", "excused", "counted", "appeal", "answer"]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class HandIn:
     """One learner's work on one kata as it was handed in, or why it was refused."""
 
@@ -148,7 +148,7 @@ class Edition:
         return _digest(submission, self.kata_hash, self.image, self.grader)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Grading:
     """A verdict that is kept, but for its text, which `Store.verdict` gives."""
 
@@ -209,6 +209,7 @@ class Run:
     engine: str
     slots: int
     due: int
+    #: How much of that needs no grading any more, whoever did it; and how much is parked.
     graded: int
     troubles: int
 

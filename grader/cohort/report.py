@@ -19,6 +19,7 @@ import jinja2
 import markupsafe
 
 from grader.catalog import Kata
+from grader.cohort import feedback
 from grader.cohort.config import Cohort
 from grader.cohort.feedback import visible
 from grader.cohort.marks import Gradebook, Mark, State, plainly
@@ -56,7 +57,7 @@ class Row:
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """One kata. Medians are of those who have passed, and None before anybody has."""
+    """One kata. Medians of attempts and days are of those who have passed; None: of nobody."""
 
     kata: Kata
     due: dt.datetime
@@ -65,9 +66,11 @@ class Line:
     in_work: int
     attempts: float | None
     days: float | None
+    #: Median of those who share how many hints they have asked for.
     hints: float | None
     #: How many passed at the first, second, … attempt; the last one is "that or more".
     passed_at: Sequence[int]
+    #: Median of the latest gradings.
     seconds: float | None
 
     @property
@@ -153,17 +156,19 @@ class Report:
         zone = cohort.config.zone
         book = Gradebook.make(cohort, store, now)
         listed = set(book.learners)
-        hand_ins = [each for each in store.hand_ins() if each.learner in listed]
-        tracks = _tracks(cohort, store, hand_ins)
+        hand_ins = [each for (learner, _), theirs in book.hand_ins.items() if learner in listed
+                    for each in theirs]  # fmt: skip
+        tracks = _tracks(book)
         last: dict[str, dt.datetime] = {}
         by_day: collections.Counter[dt.date] = collections.Counter()
         for each in hand_ins:
-            last[each.learner] = local = each.at.astimezone(zone)
+            local = each.at.astimezone(zone)
+            last[each.learner] = max(local, last.get(each.learner, local))
             by_day[local.date()] += 1
         names = {learner: rename(learner) for learner in book.learners}
         stuck = [
             Stuck(names[learner], cohort.catalog.get(kata), track.since.astimezone(zone),
-                  len(track.graded), f"{track.best} of {track.possible}")
+                  len(track.graded), f"{track.best.points} of {track.best.possible}")
             for (learner, kata), track in tracks.items() if track.stuck
         ]  # fmt: skip
         waiting = sum(made.waiting for made in book.marks.values())
@@ -193,11 +198,14 @@ class Report:
             sorted(by_day.items())[-_DAYS:],
         )  # fmt: skip
 
-    def page(self, *, live: bool = False, links: Sequence[tuple[str, str]] = ()) -> str:
-        """An HTML document that loads nothing from elsewhere; a live one asks its server."""
+    def page(self, live: str = "") -> str:
+        """An HTML document that loads nothing from elsewhere.
+
+        With `live`, the revision that it shows, it asks its server for later ones.
+        """
         script = _script("report.js")
         return templates().get_template("report.html").render(
-            report=self, live=live, links=links, script=markupsafe.Markup(script),
+            report=self, live=live, script=markupsafe.Markup(script),
             script_hash=_integrity(script), rows=self._rows(),
         )  # fmt: skip
 
@@ -266,20 +274,17 @@ class Secrets:
 class _Track:
     """One learner's way with one kata: the graded attempts in time, each new content once."""
 
-    graded: list[tuple[HandIn, Grading]] = dataclasses.field(default_factory=list)
+    graded: Sequence[tuple[HandIn, Grading]]
 
     @property
-    def possible(self) -> int:
-        return self.graded[-1][1].possible
-
-    @property
-    def best(self) -> int:
-        return max(grading.points for _, grading in self.graded)
+    def best(self) -> Grading:
+        """The first of the best ones."""
+        return max((grading for _, grading in self.graded), key=_share)
 
     @property
     def since(self) -> dt.datetime:
         """When the best was reached first."""
-        return next(each.at for each, grading in self.graded if grading.points == self.best)
+        return next(each.at for each, grading in self.graded if grading is self.best)
 
     @property
     def passed_at(self) -> int | None:
@@ -289,32 +294,29 @@ class _Track:
 
     @property
     def stuck(self) -> bool:
-        points = [grading.points for _, grading in self.graded]
-        return (
-            len(points) >= STUCK_ATTEMPTS
-            and self.passed_at is None
-            and max(points[-2:]) <= max(points[:-2])
-        )
+        if len(self.graded) < STUCK_ATTEMPTS or self.passed_at is not None:
+            return False
+        shares = [_share(grading) for _, grading in self.graded]
+        return max(shares[-2:]) <= max(shares[:-2])
 
 
-def _tracks(
-    cohort: Cohort, store: Store, hand_ins: Sequence[HandIn]
-) -> dict[tuple[str, str], _Track]:
-    editions = {kata: store.applied(kata) for kata in cohort.assigned}
-    applied = [edition for edition in editions.values() if edition]
-    gradings = {
-        (each.kata, each.submission): each
-        for each in store.gradings(editions, applied)
-        if each.edition == editions[each.kata]
-    }
+def _share(grading: Grading) -> float:
+    """Of the points; editions of a kata may differ in how many there are."""
+    return grading.points / (grading.possible or 1)
+
+
+def _tracks(book: Gradebook) -> dict[tuple[str, str], _Track]:
+    """By learner and kata, where something is graded."""
     tracks: dict[tuple[str, str], _Track] = {}
-    for each in hand_ins:
-        grading = gradings.get((each.kata, each.submission or ""))
-        if grading is None:
-            continue
-        track = tracks.setdefault((each.learner, each.kata), _Track())
-        if not track.graded or track.graded[-1][1] is not grading:
-            track.graded.append((each, grading))
+    for place in book.marks:
+        gradings = book.counting[place[1]]
+        graded: list[tuple[HandIn, Grading]] = []
+        for each in book.hand_ins.get(place, ()):
+            grading = gradings.get(each.submission or "")
+            if grading and not (graded and graded[-1][1] is grading):
+                graded.append((each, grading))
+        if graded:
+            tracks[place] = _Track(graded)
     return tracks
 
 
@@ -492,10 +494,7 @@ def _integrity(script: str) -> str:
 @functools.cache
 def templates() -> jinja2.Environment:
     """What the pages of a cohort's staff are made with."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("grader"), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,
-    )  # fmt: skip
+    environment = feedback.environment()
     environment.filters.update(
         minute=minute, span=_span, bars=_bars, number=_number,
         counted=lambda count, noun: f"{count} {noun}{'' if count == 1 else 's'}",

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import json
 import secrets
+import sys
 import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Self
@@ -44,7 +45,9 @@ from grader.submission import Submission
 _BUSY_SECONDS = 60
 #: Any number, so long as all graders take the same.
 _MIGRATION_LOCK = 4711
-_FAILING = [field.name for field in dataclasses.fields(Grading)].index("failing")
+_NAMES = [field.name for field in dataclasses.fields(Grading)]
+_FAILING = _NAMES.index("failing")
+_SHARED = slice(_NAMES.index("kata"), _NAMES.index("seed"))
 
 
 class StoreTrouble(GraderError):
@@ -60,7 +63,7 @@ class Store:
         self.name = engine.url.render_as_string(hide_password=True)
 
     @classmethod
-    def open(cls, url: str) -> Self:
+    def open(cls, url: str | sa.URL) -> Self:
         """Opens a store by URL, and makes or brings it up to date first."""
         store = cls(_engine(url))
         try:
@@ -113,23 +116,35 @@ class Store:
         query = sa.select(*columns).order_by(HAND_IN.c.at, HAND_IN.c.collected, HAND_IN.c.id)
         query = _among(_among(query, HAND_IN.c.learner, learners), HAND_IN.c.kata, katas)
         with self._read() as connection:
-            return [HandIn(*row) for row in connection.execute(query)]
+            return [HandIn(*row) for row in connection.execute(query).all()]
 
     def submission(self, kata: str, hash: str) -> Submission:
-        """The content of a submission that is kept."""
+        """The content of a submission. Raises `KeyError` if it is not kept (any more)."""
         query = sa.select(SUBMISSION.c.content).where(
             SUBMISSION.c.kata == kata, SUBMISSION.c.hash == hash
         )
         with self._read() as connection:
-            return Submission(wire.decode(zlib.decompress(connection.execute(query).scalar_one())))
+            content = connection.execute(query).scalar()
+        if content is None:
+            raise KeyError(hash)
+        return Submission(wire.decode(zlib.decompress(content)))
 
     # Gradings
 
     def add_grading(self, verdict: Mapping[str, Any], at: dt.datetime) -> bool:
-        """Keeps a verdict (as `Verdict.as_json` gives it); False if there is one already."""
+        """Keeps a verdict (as `Verdict.as_json` gives it).
+
+        False if there is one already, or nobody's hand-in is left that it could be about.
+        """
         row = grading_row(verdict, at)
         key = row["key"]
+        # Locked, so that nobody forgets its learner meanwhile.
+        handed_in = sa.select(HAND_IN.c.id).with_for_update(read=True).limit(1).where(
+            HAND_IN.c.kata == row["kata"], HAND_IN.c.submission == row["submission"]
+        )  # fmt: skip
         with self._write() as connection:
+            if connection.execute(handed_in).first() is None:
+                return False
             new = self._insert(connection, GRADING, row)
             connection.execute(TROUBLE.update().where(TROUBLE.c.key == key).values(parked=False))
             if new:
@@ -142,21 +157,40 @@ class Store:
             query = sa.select(sa.literal(1)).where(GRADING.c.key == key)
             return connection.execute(query).first() is not None
 
-    def graded(self, katas: Collection[str] | None = None) -> set[str]:
-        """The keys of all gradings of these katas."""
+    def graded(self, editions: Collection[str]) -> set[tuple[str, str]]:
+        """Kata and submission of all gradings under these editions (their ids)."""
+        query = _among(sa.select(GRADING.c.kata, GRADING.c.submission), GRADING.c.edition, editions)
         with self._read() as connection:
-            query = _among(sa.select(GRADING.c.key), GRADING.c.kata, katas)
-            return set(connection.execute(query).scalars())
+            return set(map(tuple, connection.execute(query).all()))
 
     def gradings(
-        self, katas: Collection[str] | None = None, editions: Collection[str] | None = None
+        self,
+        katas: Collection[str] | None = None,
+        editions: Collection[str] | None = None,
+        learners: Collection[str] | None = None,
     ) -> list[Grading]:
-        """Gradings of these katas under these editions (their ids), oldest first."""
+        """Gradings of these katas under these editions (their ids), oldest first.
+
+        With `learners`, those of what these have handed in.
+        """
         columns = [GRADING.c[field.name] for field in dataclasses.fields(Grading)]
         query = sa.select(*columns).order_by(GRADING.c.at, GRADING.c.key)
         query = _among(_among(query, GRADING.c.kata, katas), GRADING.c.edition, editions)
+        if learners is not None:
+            theirs = _among(sa.select(HAND_IN.c.kata, HAND_IN.c.submission), HAND_IN.c.learner,
+                            learners)  # fmt: skip
+            query = query.where(sa.tuple_(GRADING.c.kata, GRADING.c.submission).in_(theirs))
         with self._read() as connection:
-            return [_to_grading(row) for row in connection.execute(query)]
+            return [_to_grading(row) for row in connection.execute(query).all()]
+
+    def possible(self, kata: str, edition: str | None) -> int | None:
+        """The points that could be had under an edition (its id); None if nothing was graded."""
+        query = sa.select(GRADING.c.possible).where(
+            GRADING.c.kata == kata, GRADING.c.edition == edition
+        )
+        with self._read() as connection:
+            found: int | None = connection.execute(query.limit(1)).scalar()
+            return found
 
     def verdict(self, key: str) -> dict[str, Any]:
         """The whole verdict of a grading."""
@@ -165,13 +199,17 @@ class Store:
             document: dict[str, Any] = json.loads(connection.execute(query).scalar_one())
             return document
 
-    def verdict_texts(self, katas: Collection[str] | None = None) -> Iterator[tuple[str, str]]:
-        """Key and verdict (JSON, one line) of every grading, by key, a few at a time."""
-        query = sa.select(GRADING.c.key, GRADING.c.verdict).order_by(GRADING.c.key)
-        query = _among(query, GRADING.c.kata, katas)
+    def verdict_texts(self) -> Iterator[tuple[str, str, str, dt.datetime, str]]:
+        """Key, kata, submission, time and verdict (JSON, one line) of every grading, unordered.
+
+        A few are in memory at a time.
+        """
+        columns = (getattr(GRADING.c, name) for name in ("key", "kata", "submission", "at"))
+        query = sa.select(*columns, GRADING.c.verdict)
         with self._read() as connection:
             streaming = connection.execution_options(yield_per=1000)
-            yield from map(tuple, streaming.execute(query))
+            for rows in streaming.execute(query).partitions():
+                yield from map(tuple, rows)
 
     def with_cause(self, kata: str, cause: str) -> set[str]:
         """The submissions (hashes) of which some verdict names this cause."""
@@ -215,12 +253,11 @@ class Store:
             query = sa.select(TROUBLE).order_by(TROUBLE.c.at, TROUBLE.c.key)
             return [Trouble(*row) for row in connection.execute(query)]
 
-    def unpark(self, keys: Collection[str]) -> None:
-        """Lets these gradings be tried anew, with all their tries."""
+    def unpark(self, katas: Collection[str]) -> None:
+        """Lets what is parked of these katas be tried anew, with all its tries."""
+        parked = TROUBLE.update().where(TROUBLE.c.parked, TROUBLE.c.kata.in_(katas))
         with self._write() as connection:
-            connection.execute(
-                TROUBLE.update().where(TROUBLE.c.key.in_(keys)).values(parked=False, tries=0)
-            )
+            connection.execute(parked.values(parked=False, tries=0))
 
     # Rulings
 
@@ -274,9 +311,15 @@ class Store:
         latest = [sa.select(sa.func.max(column)).scalar_subquery()
                   for column in (RUN.c.id, RUN.c.seen, TROUBLE.c.at)]  # fmt: skip
         parked = sa.select(sa.func.count()).where(TROUBLE.c.parked).scalar_subquery()
+        told = FACT.c.name.startswith("hints:")
+        hints = sa.select(sa.func.sum(sa.cast(FACT.c.value, sa.Integer))).where(told)
         applied = sa.select(FACT.c.value).where(FACT.c.name.startswith(_applied("")))
         with self._read() as connection:
-            row = tuple(connection.execute(sa.select(*counts, *latest, parked)).one())
+            row = tuple(
+                connection.execute(
+                    sa.select(*counts, *latest, parked, hints.scalar_subquery())
+                ).one()
+            )
             return row + tuple(sorted(connection.execute(applied).scalars()))
 
     # Hints that learners share
@@ -353,17 +396,15 @@ class Store:
 
     def _compact(self) -> None:
         """Writes over what was deleted, also in the log that leads there."""
-        with self._told(), self._engine.connect() as connection:
-            driver = connection.connection.driver_connection
-            assert driver is not None
-            if self._engine.dialect.name == "sqlite":
-                # Deleted rows were overwritten at once (secure_delete).
-                driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            else:
-                driver.autocommit = True
-                for table in metadata.sorted_tables:
-                    driver.execute(f"VACUUM FULL {table.name}")
-                connection.invalidate()
+        if self._engine.dialect.name == "sqlite":
+            # Deleted rows were overwritten at once (secure_delete). In place of a transaction.
+            options, commands = {"kata_begin": "PRAGMA wal_checkpoint(TRUNCATE)"}, []
+        else:
+            options = {"isolation_level": "AUTOCOMMIT"}
+            commands = [f"VACUUM FULL {table.name}" for table in metadata.sorted_tables]
+        with self._told(), self._engine.execution_options(**options).begin() as connection:
+            for command in commands:
+                connection.exec_driver_sql(command)
 
     def texts(self) -> Iterator[tuple[str, bytes]]:
         """All that is kept, row by row: where it stands, and everything in it as text."""
@@ -437,7 +478,7 @@ class Store:
             return f"{self.name} has been locked for {_BUSY_SECONDS} s by somebody else; {kept}"
         if "readonly" in said or "unable to open" in said or "disk I/O" in said:
             return f"{self.name} cannot be written ({said}); mend that: {kept}"
-        if self._engine.dialect.name == "postgresql":
+        if getattr(error, "connection_invalidated", False) or "Is the server running" in said:
             return f"{self.name} does not answer ({said}); start it: {kept}"
         return f"{self.name} is trouble ({said}); {kept}"
 
@@ -465,7 +506,7 @@ class Store:
             alembic.command.upgrade(config, "head")
 
 
-def _engine(url: str) -> sa.Engine:
+def _engine(url: str | sa.URL) -> sa.Engine:
     try:
         parsed = sa.make_url(url)
         if parsed.drivername in ("postgresql", "postgres"):
@@ -508,8 +549,9 @@ def _as_row(record: Any) -> dict[str, Any]:
 
 
 def _to_grading(row: Sequence[Any]) -> Grading:
-    # By position, because reports read 100,000 of them.
+    # By position, because reports read 100,000 of them; what they have in common is kept once.
     values = list(row)
+    values[_SHARED] = map(sys.intern, values[_SHARED])
     values[_FAILING] = tuple(values[_FAILING].split())
     return Grading(*values)
 

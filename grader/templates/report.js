@@ -70,7 +70,7 @@ function apply(changes, waiting) {
 
 async function follow() {
   const status = document.getElementById("status"), waiting = {};
-  let since = "", state = "", pause = 2000;
+  let since = document.body.dataset.live, state = "", pause = 2000;
   for (;;) {
     try {
       const reply = await fetch("changes?since=" + encodeURIComponent(since));
