@@ -388,11 +388,8 @@ def test_the_live_page_follows(
         marked.graded(store, toy, "ada17", "right")
         marked.graded(store, toy, "bob18", "half too", {"adds": "7"})
         for learner, marks in (("ada17", "100"), ("bob18", "50")):
-            WebDriverWait(browser, 60).until(
-                lambda _, asked=cell.format(learner), found=marks: (
-                    browser.execute_script(asked) == found
-                )
-            )
+            shown = f"{cell.format(learner)} === '{marks}'"
+            WebDriverWait(browser, 60).until(lambda _, asked=shown: browser.execute_script(asked))
         told = "return document.querySelector('#hard').textContent.includes('7')"
         WebDriverWait(browser, 60).until(lambda _: browser.execute_script(told))
         assert browser.execute_script("return document.querySelector('#hard details').open")
