@@ -306,7 +306,7 @@ def arguments(**other: str) -> list[str]:
     return [part for name, value in values.items() for part in (f"--{name}", value)]
 
 
-def run(submission: Submission, world: World) -> Decision:
+def run(submission: Submission, world: World, given: str) -> Decision:
     """Writes the inputs, calls main() and takes the decision apart."""
     files = {"plan.json": world.content(), "policy.json": json.dumps(world.policy)}
     options = {"author": world.author, "now": world.at(0), "out": "decision.json"}
@@ -319,9 +319,10 @@ def run(submission: Submission, world: World) -> Decision:
     printed = submission.log()
     expect(
         code in (0, 1),
-        observed=f"exit code {code}; it printed: {printed[-200:] or '(nothing)'}",
-        expected="0 or 1",
-        given="inputs of the form that the interface names",
+        observed=f"exit code {code}; it printed: "
+        f"{printed.strip().rpartition(chr(10))[2][:200] or '(nothing)'}",
+        expected="exit code 0 or 1",
+        given=given,
     )
     body = submission.json("decision.json")
     shape(isinstance(body, dict), body, "an object")
@@ -383,6 +384,17 @@ def text_or_none(value: object) -> bool:
 
 
 def expect_decision(
+    submission: Submission,
+    world: World,
+    verdict: str,
+    wanted: set[Found],
+    given: str,
+    valid: bool | None = None,
+) -> None:
+    check(run(submission, world, given), verdict, wanted, given, valid)
+
+
+def check(
     decision: Decision, verdict: str, wanted: set[Found], given: str, valid: bool | None = None
 ) -> None:
     expect_findings(decision, wanted, given)
@@ -403,11 +415,14 @@ def expect_decision(
 
 
 def expect_findings(decision: Decision, wanted: set[Found], given: str) -> None:
-    missing, extra = told(wanted - decision.findings), told(decision.findings - wanted)
+    lost = wanted - decision.findings
+    missing, extra = told(lost), told(decision.findings - wanted)
     expect(
         decision.findings == wanted,
         observed=f"missing: {missing}; too many: {extra}",
-        expected=f"these findings: {told(wanted)}",
+        expected=f"these findings: {told(wanted)}"
+        if len(wanted) <= 3
+        else f"{len(wanted)} findings" + (", those that are missing among them" * bool(lost)),
         given=given,
     )
 
@@ -440,13 +455,13 @@ def test_stateful_destroys(submission, rng):
         type = world.pick(world.stateful)
         found = world.change(type, *actions, key=world.pick(["", "[0]", '["eu"]']))
         given = f"{described(found)}; {type} is stateful"
-        expect_decision(run(submission, world), "block", everything([found]), given)
+        expect_decision(submission, world, "block", everything([found]), given)
     for type in everywhere.stateful + everywhere.plain + everywhere.ordinary[:2]:
         found = everywhere.change(type, *everywhere.pick([("delete",), *REPLACES]))
         lost += [found] if type in everywhere.stateful else []
     types = ", ".join(everywhere.stateful)
     given = f"one object of each of twelve types destroyed; stateful are {types}"
-    expect_decision(run(submission, everywhere), "block", everything(lost), given)
+    expect_decision(submission, everywhere, "block", everything(lost), given)
 
 
 def test_missing_state(submission, rng):
@@ -470,30 +485,30 @@ def test_missing_state(submission, rng):
         bare = world()
         bare.more["prior_state"] = prior
         given = f"{what} that creates 6 objects; at least {known} must be there"
-        expect_decision(run(submission, bare), "block", {missing}, given)
+        expect_decision(submission, bare, "block", {missing}, given)
     reading = world()
     reading.untouched(known + 5, managed=False)
     given = f"a prior_state with {known + 5} data sources alone; at least {known} must be there"
-    expect_decision(run(submission, reading), "block", {missing}, given)
+    expect_decision(submission, reading, "block", {missing}, given)
     fewer = world()
     fewer.untouched(known - 1)
     given = f"{known - 1} managed objects in prior_state; at least {known} must be there"
-    expect_decision(run(submission, fewer), "block", {missing}, given)
+    expect_decision(submission, fewer, "block", {missing}, given)
     approved = world(creates=0)
     approved.more["prior_state"] = GONE
     approved.approval = approved.approve()
     given = f"an approved plan without changes and without prior_state; {known} must be there"
-    expect_decision(run(submission, approved), "block", {missing}, given)
+    expect_decision(submission, approved, "block", {missing}, given)
     for depth in (1, 3):
         enough = world()
         enough.untouched(known, depth=depth)
-        given = f"{known} managed objects, all {depth} modules deep; {known} must be there"
-        expect_decision(run(submission, enough), "allow", set(), given)
+        given = f"{known} managed objects, all at module depth {depth}; {known} must be there"
+        expect_decision(submission, enough, "allow", set(), given)
     first = world()
     first.policy["minimum_managed"] = 0
     first.more["prior_state"] = GONE
     given = "a first plan without prior_state; minimum_managed is 0"
-    expect_decision(run(submission, first), "allow", set(), given)
+    expect_decision(submission, first, "allow", set(), given)
 
 
 def test_every_address(submission, rng):
@@ -507,7 +522,7 @@ def test_every_address(submission, rng):
             found = world.change(type, *actions, modules=world.module(depth=depth), key=key)
             destroyed.append(found)
     given = f"{len(destroyed)} stateful objects destroyed, up to 4 modules deep, with instance keys"
-    expect_decision(run(submission, world), "block", everything(destroyed), given)
+    expect_decision(submission, world, "block", everything(destroyed), given)
     for before in (True, False):
         world = World(rng)
         world.untouched(3)
@@ -521,7 +536,7 @@ def test_every_address(submission, rng):
             f"{found.address} comes twice in the plan, {'first' if before else 'last'} as a "
             "deposed object that is destroyed"
         )
-        expect_decision(run(submission, world), "block", everything([found]), given)
+        expect_decision(submission, world, "block", everything([found]), given)
 
 
 class Unshuffled:
@@ -560,10 +575,11 @@ def test_approval_is_bound(submission, rng):
     author, stranger = world.policy["approvers"][0], world.birds[-1]
     naive = (world.now + timedelta(hours=5)).replace(tzinfo=None).isoformat()
     sound = world.approve()
+    capitals = sound["approver"].upper()
     cases: list[tuple[Any, set[str], str]] = [
         (sound, set(), "a sound approval"),
         (world.approve(expires=soon), set(), f"an approval until {soon}"),
-        (world.approve(approver=sound["approver"].upper()), set(), "an approver in capitals"),
+        (world.approve(approver=capitals), set(), f"an approval by {capitals}"),
         (None, {"absent"}, "no --approval"),
         (json.dumps(sound)[:-7], {"unreadable"}, "an approval that breaks off"),
         (json.dumps([sound]), {"unreadable"}, "a list in place of an approval"),
@@ -608,8 +624,12 @@ def test_approval_is_bound(submission, rng):
 def expect_approval(
     submission: Submission, world: World, findings: set[Found], reasons: set[str], what: str
 ) -> None:
-    decision = run(submission, world)
-    given = f"{what}; now is {world.now.isoformat()}; approvers: {world.policy['approvers']}"
+    approvers = ", ".join(world.policy["approvers"])
+    given = (
+        f"{what}; the plan has: {told(findings)}; now is {world.now.isoformat()}; "
+        f"approvers: {approvers}"
+    )
+    decision = run(submission, world, given)
     expect(
         decision.reasons == reasons,
         observed=f"reasons: {', '.join(sorted(decision.reasons)) or '(none)'}",
@@ -617,7 +637,7 @@ def expect_approval(
         given=given,
     )
     verdict = "needs-approval" if reasons else "allow"
-    expect_decision(decision, verdict, findings, given, valid=not reasons)
+    check(decision, verdict, findings, given, valid=not reasons)
     expect(
         decision.digest == world.digest,
         observed=f"plan_sha256 {decision.digest}",
@@ -644,7 +664,7 @@ def test_approval_has_limits(submission, rng):
             findings |= {("missing-state", None, None)}
         world.approval = world.approve()
         given = f"a plan with a valid approval, and with: {told(findings)}"
-        expect_decision(run(submission, world), "block", findings, given, valid=True)
+        expect_decision(submission, world, "block", findings, given, valid=True)
 
 
 def opposite(safe: Any) -> Any:
@@ -661,8 +681,8 @@ def test_weakened_protection(submission, rng):
     first, *others = rng.permutation(list(PROTECTIONS))[:3].tolist()
     world.policy["protections"][type] = {name: PROTECTIONS[name] for name in (first, *others)}
     off = {name: opposite(PROTECTIONS[name]) for name in (first, *others)}
-    found = world.change(type, "update", was={first: off[first]}, will=off)
-    wanted: set[Found] = {("protection-weakened", found.address, name) for name in others}
+    bare = world.change(type, "update", was={first: off[first]}, will=off).address
+    wanted: set[Found] = {("protection-weakened", bare, name) for name in others}
     for type in world.guarded:
         for name, safe in world.policy["protections"][type].items():
             modules = world.module(depth=int(rng.integers(0, 3)))
@@ -674,18 +694,21 @@ def test_weakened_protection(submission, rng):
                 wanted.add(("protection-weakened", found.address, name))
     world.policy["max_changes"] = len(world.objects)
     protections = json.dumps(world.policy["protections"])
-    given = f"objects that lose a protection: changed, null or left out; {protections}"
-    expect_decision(run(submission, world), "block", wanted, given)
+    given = (
+        f"objects that lose a protection: changed, null or left out ({bare} had {first} at "
+        f"{json.dumps(off[first])} before); {protections}"
+    )
+    expect_decision(submission, world, "block", wanted, given)
 
     world = World(rng)
     world.untouched(3)
     for type in world.guarded:
         for name, safe in world.policy["protections"][type].items():
-            bare = {name: world.pick([opposite(safe), None, GONE])}
-            world.change(type, "update", was=bare)
-            world.change(type, "update", was=bare, will={name: safe})
+            none = {name: world.pick([opposite(safe), None, GONE])}
+            world.change(type, "update", was=none)
+            world.change(type, "update", was=none, will={name: safe})
             world.change(type, "update", was={name: opposite(safe)}, will={name: None})
-            world.change(type, "create", was=bare)
+            world.change(type, "create", was=none)
     other = world.pick([type for type in TYPES + ORDINARY if type not in world.guarded])
     for name, safe in PROTECTIONS.items():
         world.change(other, "update", was={name: safe}, will={name: opposite(safe)})
@@ -694,7 +717,7 @@ def test_weakened_protection(submission, rng):
         "objects that were not protected before, new ones, ones that gain a protection, and "
         f"{other}, for which the policy names no protection"
     )
-    expect_decision(run(submission, world), "allow", set(), given)
+    expect_decision(submission, world, "allow", set(), given)
 
 
 def test_unknown_protection(submission, rng):
@@ -711,9 +734,9 @@ def test_unknown_protection(submission, rng):
             world.change(type, "create", unknown={name: True})
     world.policy["max_changes"] = len(world.objects)
     given = "protected attributes whose value is only known after apply"
-    expect_decision(run(submission, world), "needs-approval", wanted, given)
+    expect_decision(submission, world, "needs-approval", wanted, given)
     world.approval = world.approve()
-    expect_decision(run(submission, world), "allow", wanted, given + ", approved", valid=True)
+    expect_decision(submission, world, "allow", wanted, given + ", approved", valid=True)
     null = World(rng)
     null.untouched(3)
     type = null.pick(null.guarded)
@@ -722,7 +745,7 @@ def test_unknown_protection(submission, rng):
     found.entry["change"]["after"][name] = None
     given = f"{name} of {found.address} is null in `after` and true in `after_unknown`"
     wanted = {("protection-unknown", found.address, name)}
-    expect_decision(run(submission, null), "needs-approval", wanted, given)
+    expect_decision(submission, null, "needs-approval", wanted, given)
 
 
 def test_not_destroyed(submission, rng):
@@ -763,9 +786,9 @@ def test_not_destroyed(submission, rng):
         happens()
         each(together)[number][1]()
         given = f"an object of a stateful type that is {what}"
-        expect_decision(run(submission, world), "allow", set(), given)
+        expect_decision(submission, world, "allow", set(), given)
     given = "moved, forgotten, imported and read objects, and one in resource_drift"
-    expect_decision(run(submission, together), "allow", set(), given)
+    expect_decision(submission, together, "allow", set(), given)
 
 
 def test_disposable_modules(submission, rng):
@@ -790,7 +813,8 @@ def test_disposable_modules(submission, rng):
         world.change(type, "update", modules=modules, will={name: opposite(safe)})
         world.change(type, "update", modules=modules, unknown={name: True})
     where = f"disposable: {' and '.join(world.policy['disposable_modules'])}"
-    expect_decision(run(submission, world), "allow", set(), f"destroys in modules; {where}")
+    inside = "in disposable modules objects are destroyed and lose protections"
+    expect_decision(submission, world, "allow", set(), f"{inside}; {where}")
 
     destroyed = []
     for modules in (
@@ -810,13 +834,13 @@ def test_disposable_modules(submission, rng):
     kept = world.pick(world.stateful)
     destroyed.append(world.change(kept, "delete", name=preview))
     destroyed.append(world.change(kept, "delete", key=f'["module.{preview}"]'))
-    inside, outside = world.module(preview), world.module(world.word())
-    destroyed.append(world.change(kept, "delete", modules=inside, previous=outside))
-    world.change(kept, "delete", modules=inside, previous=world.module(preview))
+    to, outside = world.module(preview), world.module(world.word())
+    destroyed.append(world.change(kept, "delete", modules=to, previous=outside))
+    world.change(kept, "delete", modules=to, previous=world.module(preview))
     del world._content
     world.policy["max_changes"] = len(world.objects)
-    given = f"destroys inside and outside of modules; {where}; one object is moved in and destroyed"
-    expect_decision(run(submission, world), "block", everything(destroyed), given)
+    given = f"{inside}, elsewhere some are destroyed, one is moved in and destroyed; {where}"
+    expect_decision(submission, world, "block", everything(destroyed), given)
 
 
 def test_blast_radius(submission, rng):
@@ -844,9 +868,9 @@ def test_blast_radius(submission, rng):
         )
         wanted: set[Found] = {("blast-radius", None, None)} if over else set()
         verdict = "needs-approval" if over else "allow"
-        expect_decision(run(submission, world), verdict, wanted, given)
+        expect_decision(submission, world, verdict, wanted, given)
     world.approval = world.approve()
-    expect_decision(run(submission, world), "allow", wanted, given + ", approved", valid=True)
+    expect_decision(submission, world, "allow", wanted, given + ", approved", valid=True)
 
 
 # ---------------------------------------------------------------------------- faults
@@ -916,7 +940,7 @@ def test_unfit_plan(submission, rng):
         newer = sound(rng)
         newer.more = {"format_version": minor, "provider_meta": {}, "errored": GONE}
         given = f"a plan with format_version {minor} and a part that nobody knows yet"
-        expect_decision(run(submission, newer), "allow", set(), given)
+        expect_decision(submission, newer, "allow", set(), given)
 
 
 def test_unfit_policy(submission, rng):
@@ -931,7 +955,7 @@ def test_unfit_policy(submission, rng):
     cases.append((json.dumps(world.policy | {name: world.pick(TYPES)}), f"a text for {name}"))
     for value in ("many", 2.5):
         name = world.pick(["minimum_managed", "max_changes"])
-        cases.append((json.dumps(world.policy | {name: value}), f"{value!r} for {name}"))
+        cases.append((json.dumps(world.policy | {name: value}), f"{json.dumps(value)} for {name}"))
     name = world.pick(list(world.policy))
     cases.append((json.dumps(world.policy | {name: None}), f"null for {name}"))
     for text, given in cases:
@@ -944,9 +968,10 @@ def test_nothing_stale(submission, rng):
     world = sound(rng)
     plans = broken_plans(rng)
     chosen = [plans[i] for i in rng.permutation(len(plans))[:2]]
-    less = changed(world.policy, {world.pick(list(world.policy)): GONE})
+    name = world.pick(list(world.policy))
+    less = changed(world.policy, {name: GONE})
     cases = [("plan", text, what) for text, what in chosen]
-    cases += [("policy", json.dumps(less), "a policy without one of its fields")]
+    cases += [("policy", json.dumps(less), f"a policy without {name}")]
     cases += [(option, None, f"a --{option} that is not there") for option in ("plan", "policy")]
     for option, text, what in cases:
         if text is not None:
@@ -1013,16 +1038,17 @@ def test_secrets_stay_inside(submission, rng):
             "before_sensitive": True, "after_sensitive": True,
         }
     }  # fmt: skip
-    decision = run(submission, world)
-    expect_no_secret(secrets, decision.text, "the decision", "sensitive attributes in many places")
-    expect_no_secret(secrets, decision.printed, "what main() printed", "sensitive attributes")
+    plan = json.loads(world.content())
+    decision = run(submission, world, "a plan with sensitive attributes")
+    for text, what in ((decision.text, "the decision"), (decision.printed, "what main() printed")):
+        seen = next((secret for secret in secrets if secret in text), "")
+        expect_no_secret(secrets, text, what, marked(plan, seen))
     expect(
         decision.verdict == "block",
         observed=f"{decision.verdict}: {told(decision.findings)}",
         expected="block",
         given="two objects that lose a protection, with sensitive attributes beside it",
     )
-    plan = json.loads(world.content())
     telling = [entry for entry in plan["resource_changes"] if "sk-" in json.dumps(entry["change"])]
     for part in ("address", "type", "change", "actions", "format_version"):
         entry = copy.deepcopy(world.pick(telling))
@@ -1041,6 +1067,22 @@ def test_secrets_stay_inside(submission, rng):
         if "other-out.json" in submission.listing():
             printed += submission.text("other-out.json")
         expect_no_secret(secrets, printed, "what is printed or written", given)
+
+
+def marked(plan: dict[str, Any], secret: str) -> str:
+    """Where the plan has this value, and how it is marked there."""
+    for entry in plan["resource_changes"]:
+        change = entry["change"]
+        for side in ("before", "after"):
+            mark = change[f"{side}_sensitive"]
+            for name, value in (change[side] or {}).items():
+                if secret in json.dumps(value):
+                    at = mark.get(name, False) if isinstance(mark, dict) else mark
+                    return (
+                        f"the value is in {name} of {entry['address']}, in `{side}`, where "
+                        f"`{side}_sensitive` has {json.dumps(at)} for it"
+                    )
+    return "the value is in the plan's `variables` or `output_changes`"
 
 
 def expect_no_secret(secrets: list[str], text: str, what: str, given: str) -> None:
@@ -1070,7 +1112,8 @@ def test_everyday_plans(submission, rng):
         world.change(type, "update", modules=world.module(depth=2), key=world.key())
     for type in world.plain[:2]:
         world.change(type, *world.pick([("delete",), *REPLACES]))
-    sound, given = world.approve(), "a plan of everyday changes"
+    sound = world.approve()
+    given = "a plan of everyday changes to fewer objects than `max_changes`"
     for approval, what in (
         (None, ""),
         (sound, " with a valid approval"),
@@ -1078,13 +1121,13 @@ def test_everyday_plans(submission, rng):
         ("{", " with an approval that breaks off, which it does not need"),
     ):
         world.approval = approval
-        expect_decision(run(submission, world), "allow", set(), given + what, approval is sound)
+        expect_decision(submission, world, "allow", set(), given + what, approval is sound)
     none = World(rng)
     none.untouched(5, depth=1)
     none.objects.clear()
     none.more["resource_changes"] = GONE
     given = "a plan without resource_changes, as Terraform prints it when there are none"
-    expect_decision(run(submission, none), "allow", set(), given)
+    expect_decision(submission, none, "allow", set(), given)
     submission.write({"plan.json": world.content(), "policy.json": json.dumps(world.policy)})
     options = {"author": world.author, "now": world.at(0), "out": "decision.json"}
     done = submission.run(["python", "-m", "gate", *arguments(**options)])
@@ -1137,7 +1180,8 @@ def test_says_what_changes(submission, rng):
     world.change(world.pick(world.ordinary), "read", managed=False)
     current = world.change(type, "update")
     world.change(type, "delete", deposed=True, like=current)
-    decision = run(submission, world)
+    given = "an ordinary plan with no-ops, a data source, a forgotten and a deposed object"
+    decision = run(submission, world, given)
     pairs = [(entry.get("address"), entry.get("actions")) for entry in decision.changes]
     expected = [
         (found.address, list(found.actions))
@@ -1148,17 +1192,28 @@ def test_says_what_changes(submission, rng):
     extra = [pair for pair in pairs if pair not in expected]
     expect(
         not lost and not extra and len(pairs) == len(expected),
-        observed=f"{len(pairs)} entries in `changes`; missing {lost[:2]}; too many: {extra[:2]}",
-        expected=f"{len(expected)} entries, one for each managed object with an action but no-op",
-        given="an ordinary plan with no-ops, a data source, a forgotten and a deposed object",
+        observed=f"{len(pairs)} entries in `changes`; missing: {listed_pairs(lost)}; too many: "
+        f"{listed_pairs(extra)}",
+        expected=f"{len(expected)} entries, one for each managed object with an action other than "
+        "no-op",
+        given=given,
     )
+    changes = {found.address: found.entry["change"] for found in world.objects}
     for entry in decision.changes:
         attributes = wanted.get(entry["address"])
         if attributes is not None:
-            expect_attributes(entry, attributes)
+            expect_attributes(entry, changes[entry["address"]], attributes)
 
 
-def expect_attributes(entry: dict[str, Any], wanted: dict[str, Any]) -> None:
+def listed_pairs(pairs: list[tuple[Any, Any]]) -> str:
+    names = [f"{json.dumps(actions)} of {address}" for address, actions in pairs]
+    more = [f"and {len(names) - 2} more"] if len(names) > 2 else []
+    return "; ".join(names[:2] + more) or "none"
+
+
+def expect_attributes(
+    entry: dict[str, Any], change: dict[str, Any], wanted: dict[str, Any]
+) -> None:
     shown = entry.get("attributes")
     shape(isinstance(shown, dict), shown, "`attributes`, an object")
     given = f"{json.dumps(entry['actions'])} of {entry['address']}"
@@ -1168,14 +1223,16 @@ def expect_attributes(entry: dict[str, Any], wanted: dict[str, Any]) -> None:
         expected=f"attributes {', '.join(sorted(wanted))}",
         given=given,
     )
-    for name, change in wanted.items():
-        change = change or {"before": HIDDEN, "after": HIDDEN}
+    marks = ("after_unknown", "before_sensitive", "after_sensitive")
+    for name, right in wanted.items():
+        right = right or {"before": HIDDEN, "after": HIDDEN}
         seen = shown[name] if isinstance(shown[name], dict) else {}
+        told_marks = (f"`{mark}` has {json.dumps(change[mark].get(name))}" for mark in marks)
         expect(
-            {side: seen.get(side, GONE) for side in change} == change,
+            {side: seen.get(side, GONE) for side in right} == right,
             observed=f"{name}: {json.dumps(shown[name])}",
-            expected=f"{name}: {json.dumps(change)}",
-            given=given,
+            expected=f"{name}: {json.dumps(right)}",
+            given=f"{given}; for {name} {', '.join(told_marks)}",
         )
 
 
@@ -1187,12 +1244,15 @@ def test_whole_decision(submission, rng):
         approved = bool(rng.random() < 0.4)
         world.approval = world.approve() if approved else None
         verdict = "block" if blocked else "allow" if approved or not findings else "needs-approval"
+        managed = sum(resource["mode"] == "managed" for _, resource in world.state)
         given = (
             f"a drawn plan: {len(world.objects)} objects, {blast} of them touched (at most "
-            f"{world.policy['max_changes']}), {len(world.state)} in the prior state, disposable "
-            f"{world.policy['disposable_modules']}, {'approved' if approved else 'not approved'}"
+            f"{world.policy['max_changes']}), {managed} managed ones in the prior state (at least "
+            f"{world.policy['minimum_managed']}), disposable "
+            f"{' and '.join(world.policy['disposable_modules'])}, "
+            f"{'approved' if approved else 'not approved'}"
         )
-        expect_decision(run(submission, world), verdict, findings, given, valid=approved)
+        expect_decision(submission, world, verdict, findings, given, valid=approved)
 
 
 def drawn(rng: np.random.Generator, calm: bool) -> World:

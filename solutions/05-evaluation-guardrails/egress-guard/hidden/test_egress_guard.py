@@ -30,6 +30,7 @@ from grader.upstreams.line import Reply as Sent
 CHAT = "/v1/chat/completions"
 BETWEEN = "\n\n***\n\n"
 BLANK, REDACTED = "about:blank", "[redacted]"
+HOW = {False: "at once", True: "as a stream"}
 LETTERS = "abcdefghijkmnpqrstuvwxyz"
 # The lead that a first word must have over the end of an answer of six words, 0.15 s apart.
 LEAD_SECONDS = 0.45
@@ -86,7 +87,7 @@ class Stream:
             chunk = None
         expect(
             isinstance(chunk, dict),
-            observed=f"an event of the stream is {event!r}",
+            observed=f"an event of the stream is {quoted(event)}",
             expected="a JSON object, or [DONE]",
             given=self.given,
         )
@@ -196,16 +197,16 @@ class Stage:
         stream = Stream(expect_ok(self.ask(given, stream=True), given).text, given)
         expect(
             stream.done and stream.reasons() == [how.get("finish_reason", "stop")],
-            observed=f"the finish reasons {stream.reasons()}, the last event "
-            f"{(stream.events or ['(none)'])[-1][:200]!r}",
-            expected=f"one finish_reason {how.get('finish_reason', 'stop')!r}, then [DONE]",
+            observed=f"finish_reason: {listed(stream.reasons())}; the last event: "
+            f"{(stream.events or ['none'])[-1][:200]}",
+            expected=f"finish_reason: {how.get('finish_reason', 'stop')}, once; then [DONE]",
             given=given,
         )
         return stream
 
     def said(self, text: str) -> Iterator[tuple[str, str]]:
         """What the page gets of this text, at once and as a stream, and how to tell of it."""
-        given = f"the model says {text!r}"
+        given = f"the model says {quoted(text)}"
         yield given, self.whole(text, given)
         given = f"streamed: {given}"
         yield given, self.stream(self.cuts(text, 20), given).text()
@@ -215,10 +216,12 @@ class Stage:
     def unseen(self, out: str, secrets: Sequence[str], given: str) -> None:
         """None of these may be in what came out."""
         for secret in secrets:
+            at = out.lower().find(secret.lower())
+            seen = out[at : at + len(secret)]
             expect(
-                secret.lower() not in out.lower(),
-                observed=f"what came out has {secret!r} in it: {out!r}",
-                expected=f"nothing of {secret!r}",
+                at == -1,
+                observed=f"what came out has '{seen}' in it: {excerpt(out, at, len(secret))}",
+                expected=f"nothing of '{seen}'",
                 given=given,
             )
 
@@ -229,18 +232,19 @@ class Stage:
             parts = out.split(BETWEEN)
             expect(
                 len(parts) == len(cases),
-                observed=f"of {len(cases)} paragraphs {len(parts)} came: {out!r}",
+                observed=f"of {len(cases)} paragraphs {len(parts)} came: {quoted(out)}",
                 expected="every paragraph, with `***` between them",
                 given=told,
             )
             for case, part in zip(cases, parts, strict=True):
                 how = "streamed: " if told.startswith("streamed") else ""
-                self.became(case, part, f"{how}the model says {case.text!r}, among other things")
+                given = f"{how}the model says {quoted(case.text)}, among other things"
+                self.became(case, part, given)
 
     def check_each(self, cases: Sequence[Case]) -> None:
         """First each in an answer of its own, for what goes wrong in one may spoil the next."""
         for case in cases:
-            given = f"the model says {case.text!r}"
+            given = f"the model says {quoted(case.text)}"
             self.became(case, self.whole(case.text, given), given)
         self.check(cases)
 
@@ -250,14 +254,15 @@ class Stage:
             unchanged(out, case.begins + case.by + case.ends, given)
         expect(
             case.holds in out,
-            observed=f"the page gets {out!r}",
-            expected=f"{case.holds!r} in place of the URL, or of its word",
+            observed=f"the page gets {quoted(out)}",
+            expected=f"{case.holds} in place of the URL, or of its word",
             given=given,
         )
         expect(
             out.startswith(case.begins) and out.endswith(case.ends),
-            observed=f"the page gets {out!r}",
-            expected=f"{case.begins!r}, then the link or what has become of it, then {case.ends!r}",
+            observed=f"the page gets {quoted(out)}",
+            expected=f"{quoted(case.begins)}, then the link or what has become of it, then "
+            f"{quoted(case.ends)}",
             given=given,
         )
 
@@ -296,7 +301,7 @@ def parsed(line: str) -> dict[str, Any] | None:
 def expect_ok(reply: Reply, given: str) -> Reply:
     expect(
         reply.status == 200,
-        observed=f"status {reply.status}: {reply.text[:200]}",
+        observed=f"status {reply.status}: {reply.text[:200] or '(an empty body)'}",
         expected="status 200",
         given=given,
     )
@@ -317,17 +322,52 @@ def content_of(reply: Reply, given: str) -> str:
 
 
 def unchanged(out: str, wanted: str, given: str) -> None:
-    """Exactly this text came. Of a long one, what is told begins shortly before the difference."""
+    """Exactly this text came. Of a long one, what surrounds the difference is told."""
     pairs = enumerate(zip(out, wanted, strict=False))
     same = next((place for place, (a, b) in pairs if a != b), min(len(out), len(wanted)))
-    start = max(0, same - 80) if max(len(out), len(wanted)) > 300 else 0
-    dots = "…" if start else ""
+    whole = max(len(out), len(wanted)) <= 240
     expect(
         out == wanted,
-        observed=f"the page gets {dots}{out[start : start + 300]!r}",
-        expected=f"{dots}{wanted[start : start + 300]!r}",
+        observed=f"the page gets {quoted(out) if whole else excerpt(out, same)}",
+        expected=quoted(wanted) if whole else excerpt(wanted, same),
         given=given,
     )
+
+
+def quoted(text: str) -> str:
+    """On one line, and else as it is: a doubled backslash would be another text."""
+    return "'" + text.replace("\n", "\\n").replace("\t", "\\t") + "'"
+
+
+def excerpt(text: str, at: int, length: int = 0) -> str:
+    """A short text in full, of a long one what is around `at`."""
+    start, end = (max(0, at - 50), at + length + 80) if len(text) > 160 else (0, len(text))
+    return ("… " if start else "") + quoted(text[start:end]) + (" …" if end < len(text) else "")
+
+
+def listed(names: Sequence[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+def difference(got: object, wanted: object, path: str) -> tuple[str, str]:
+    """Where two JSON values first differ: what is there, and what should be."""
+    if isinstance(got, dict) and isinstance(wanted, dict):
+        for name in [*wanted, *got]:
+            if name not in got:
+                return f"{path} has no {name}", f"{name}: {written(wanted[name])}"
+            if name not in wanted:
+                return f"{path} has {name}: {written(got[name])}", f"no {name}"
+            if got[name] != wanted[name]:
+                return difference(got[name], wanted[name], f"{path}.{name}")
+    if isinstance(got, list) and isinstance(wanted, list) and len(got) == len(wanted):
+        for place, (one, other) in enumerate(zip(got, wanted, strict=True)):
+            if one != other:
+                return difference(one, other, f"{path}[{place}]")
+    return f"{path}: {written(got)}", f"{path}: {written(wanted)}"
+
+
+def written(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def replaced(before: str, bad: str, after: str, secrets: Sequence[str], by: str = BLANK) -> Case:
@@ -410,7 +450,7 @@ def test_in_pieces(stage):
         (stage.cuts(text, 9), "in pieces of 1 to 9 characters"),
         (stage.cuts(text, 80), "in pieces of 1 to 80 characters"),
     ):
-        given = f"{how}: {text!r}"
+        given = f"{how}: {quoted(text)}"
         out = stage.stream(pieces, given).text()
         stage.unseen(out, [email, key, stage.canary, card[:8], grouped[:9], grouped[-9:]], given)
         unchanged(out, wanted, given)
@@ -423,8 +463,9 @@ def test_in_pieces(stage):
         (key, REDACTED, [key[:20]]),
         ("``", "``", []),
     ):
-        given = f"an answer cut for length, one character at a time: {some + chr(10) + ending!r}"
-        stream = stage.stream(list(f"{some}\n{ending}"), given, finish_reason="length")
+        text = f"{some}\n{ending}"
+        given = f"an answer cut for length, one character at a time: {quoted(text)}"
+        stream = stage.stream(list(text), given, finish_reason="length")
         stage.unseen(stream.text(), secrets, given)
         unchanged(stream.text(), f"{some}\n{by}", given)
 
@@ -602,7 +643,7 @@ def test_answers_apart(stage):
     for index in (1, 0):
         turns.append(event([{"index": index, "delta": {}, "finish_reason": "stop"}]))
     stage.model.script(Events((*turns, b"data: [DONE]\n\n")))
-    given = f"two choices that take turns in one stream: {texts[0]!r} and {texts[1]!r}"
+    given = f"two choices that take turns in one stream: {quoted(texts[0])} and {quoted(texts[1])}"
     reply = expect_ok(stage.ask(given, n=2, stream=True), given)
     stream = Stream(reply.text, given)
     for index in (0, 1):
@@ -620,7 +661,7 @@ def test_answers_apart(stage):
         requests.append(("POST", CHAT, {"model": "m", "messages": messages, "stream": True}))
     replies = stage.service.together(requests, timeout=8, given="six callers at once")
     for number, reply in enumerate(replies, 2):
-        given = f"one of six callers at once, whose answer is {texts[number]!r}"
+        given = f"one of six callers at once, whose answer is {quoted(texts[number])}"
         unchanged(Stream(expect_ok(reply, given).text, given).text(), wanted[number], given)
 
 
@@ -640,7 +681,7 @@ def test_logs_clean(stage):
     stage.model.script(Answer(text=tuple(stage.cuts(text))))
     for streamed in (False, True):
         body = {"model": "large", "messages": messages, "stream": streamed}
-        given = f"an answer {text!r} to {messages[1]['content']!r}, stream {streamed}"
+        given = f"an answer {quoted(text)} to {quoted(messages[1]['content'])}, {HOW[streamed]}"
         reply = stage.service.request(
             "POST", CHAT, json=body, headers={"Authorization": f"Bearer {token}"}, given=given
         )
@@ -648,8 +689,8 @@ def test_logs_clean(stage):
     lines = stage.log_lines(2)
     expect(
         len(lines) == 2,
-        observed=f'{len(lines)} lines that are JSON with "event": "chat"; the log ends with '
-        f"{stage.service.log()[-300:]!r}",
+        observed=f'{len(lines)} lines that are JSON with "event": "chat"; '
+        f"{end_of(stage.service.log())}",
         expected="one for each request, within 2 s of its end",
         given="two requests with status 200",
     )
@@ -659,7 +700,7 @@ def test_logs_clean(stage):
             figures == {"status": 200, "blocked": 2, "redacted": 4},
             observed=f"the line {json.dumps(line)}",
             expected="status 200, blocked 2, redacted 4",
-            given=f"an answer {text!r}",
+            given=f"an answer {quoted(text)}",
         )
     secrets = [*asked.values(), card, email, stage.key, token, stage.payload]
     stage.unseen(stage.service.log(), secrets, "two answered requests, and the log")
@@ -689,7 +730,7 @@ def test_errors_clean(stage):
     for step, status, told in cases:
         stage.model.script(step)
         for streamed in (False, True) if isinstance(step, Status) else (False,):
-            given = f"the provider answers {told}; stream {streamed}"
+            given = f"the provider answers {told}; asked {HOW[streamed]}"
             messages = [{"role": "user", "content": prompt}]
             body = {"model": "large", "messages": messages, "stream": streamed}
             reply = stage.service.post(CHAT, json=body, timeout=6, given=given)
@@ -704,7 +745,7 @@ def test_errors_clean(stage):
                 )
     before = len(stage.model.calls)
     for content in (f'{{"model": "large", "messages": [{{"content": "{prompt}', f'["{email}"]'):
-        given = f"a request whose body is {content!r}"
+        given = f"a request whose body is {content}"
         headers = {"Content-Type": "application/json"}
         reply = stage.service.request("POST", CHAT, content=content, headers=headers, given=given)
         refused(stage, reply, 400, [stage.key, stage.canary], given)
@@ -717,25 +758,30 @@ def test_errors_clean(stage):
     )
     stage.model.stop()
     for streamed in (False, True):
-        given = f"nobody listens at UPSTREAM_URL; stream {streamed}"
+        given = f"nobody listens at UPSTREAM_URL; asked {HOW[streamed]}"
         refused(stage, stage.ask(given, stream=streamed), 502, secrets, given)
         count += 1
     lines = stage.log_lines(count)
     expect(
         len(lines) == count and all(type(line.get("status")) is int for line in lines)
         and sum(line["status"] == 502 for line in lines) == 8,
-        observed=f"{len(lines)} lines with the statuses {[line.get('status') for line in lines]}; "
-        f"the log ends with {stage.service.log()[-200:]!r}",
-        expected=f"{count} lines of JSON with event and status, eight of them with 502",
+        observed=f'{len(lines)} lines that are JSON with "event": "chat"; their status: '
+        f"{listed([written(line.get('status')) for line in lines])}; "
+        f"{end_of(stage.service.log())}",
+        expected=f"{count} such lines, eight of them with status 502",
         given=f"{count} requests, none of which had status 200",
     )  # fmt: skip
     stage.unseen(stage.service.log(), secrets, "refused requests and faulty providers, and the log")
 
 
+def end_of(log: str) -> str:
+    return f"the log ends with {quoted(log[-200:])}" if log else "the log is empty"
+
+
 def refused(stage: Stage, reply: Reply, status: int, secrets: list[str], given: str) -> None:
     expect(
         reply.status == status,
-        observed=f"status {reply.status}: {reply.text[:200]}",
+        observed=f"status {reply.status}: {reply.text[:200] or '(an empty body)'}",
         expected=f"status {status}",
         given=given,
     )
@@ -791,20 +837,21 @@ def test_cut_stream(stage):
         (Cut(inside, tuple(pieces)), "the stream ends without finish_reason and [DONE]"),
     ):
         stage.model.script(step)
-        given = f"{told} after {known!r}"
+        given = f"{told} after {quoted(known)}"
         raw, _ = read_live(stage, given)
         stream = Stream(raw, given)
         expect(
             "[DONE]" not in stream.events and not stream.reasons(),
-            observed=f"the finish reasons {stream.reasons()}, [DONE]: {'[DONE]' in stream.events}",
+            observed=f"finish_reason: {listed(stream.reasons())}; "
+            f"[DONE]: {'came' if '[DONE]' in stream.events else 'none'}",
             expected="neither a finish_reason nor [DONE]: the answer is not whole",
             given=given,
         )
         stage.unseen(stream.text(), [stage.evil, stage.payload[:8]], given)
         expect(
             stream.text().startswith(some),
-            observed=f"the page gets {stream.text()!r}",
-            expected=f"at least {some!r}, which had come in full",
+            observed=f"the page gets {quoted(stream.text())}",
+            expected=f"at least {quoted(some)}, which had come in full",
             given=given,
         )
     stage.model.script(Answer(text="All is well."))
@@ -887,7 +934,7 @@ def test_code_stays(stage):
 def test_first_words(stage):
     words = [f"{word} " for word in stage.rng.permutation([w for w in WORDS if w.isascii()])[:6]]
     stage.model.script(Answer(text=tuple(words), chunk_delay=0.15))
-    given = f"a word every 0.15 s: {''.join(words)!r}"
+    given = f"a word every 0.15 s: {quoted(''.join(words))}"
     raw, pieces = read_live(stage, given)
     unchanged(Stream(raw, given).text(), "".join(words), given)
     seen, first = "", pieces[-1][0]
@@ -923,15 +970,16 @@ def test_protocol_intact(stage):
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
         answer = {**head, "object": "chat.completion", "choices": [choice], "usage": usage}
         stage.model.script(Json(answer))
-        given = f"content {content!r}, a tool call and usage, in one answer"
+        given = f"content {written(content)}, a tool call and usage, in one answer"
         reply = expect_ok(stage.ask(given, tools=[]), given)
         expect_type(reply, "application/json", given)
         body = reply.json()
         message["content"] = wanted
+        observed, expected = difference(body, answer, "body")
         expect(
             body == answer,
-            observed=f"{json.dumps(body, ensure_ascii=False)}",
-            expected=f"the same but for the text: {json.dumps(answer, ensure_ascii=False)}",
+            observed=observed,
+            expected=expected,
             given=given,
         )
 
@@ -939,7 +987,7 @@ def test_protocol_intact(stage):
         Answer(text=stage.cuts(f"{some} {url}"), tool_calls=(ToolCall("fetch", arguments, "c1"),),
                usage=usage)
     )  # fmt: skip
-    given = f"a stream with the text {some + ' ' + url!r}, a tool call and usage"
+    given = f"a stream with the text {quoted(f'{some} {url}')}, a tool call and usage"
     options = {"include_usage": True}
     reply = expect_ok(stage.ask(given, stream=True, stream_options=options), given)
     expect_type(reply, "text/event-stream", given)
@@ -997,14 +1045,15 @@ def whole_stream(
     names = [call["id"] for call in deltas if call.get("id")]
     expect(
         names == ["c1"] and said == arguments,
-        observed=f"tool calls {names} with the arguments {said}",
-        expected=f"one tool call c1 with the arguments {arguments}",
+        observed=f"tool calls: {listed(names)}; arguments: {said or 'none'}",
+        expected=f"tool calls: c1; arguments: {arguments}",
         given=given,
     )
     expect(
         stream.reasons() == ["tool_calls"] and stream.done,
-        observed=f"finish reasons {stream.reasons()}, [DONE] at the end: {stream.done}",
-        expected="finish_reason 'tool_calls' once, and [DONE] at the end",
+        observed=f"finish_reason: {listed(stream.reasons())}; "
+        f"{'' if stream.done else 'no '}[DONE] at the end",
+        expected="finish_reason: tool_calls, once; [DONE] at the end",
         given=given,
     )
     after = list(stream.choices(0))
@@ -1012,15 +1061,20 @@ def whole_stream(
     late = [c for c in after[last + 1 :] if (c.get("delta") or {}).get("content")]
     expect(
         not late,
-        observed=f"text behind the finish_reason: {late[:1]}",
+        observed=f"text behind the finish_reason: {written(late[:1])}",
         expected="all text before it, or together with it",
         given=given,
     )
     told = [chunk["usage"] for chunk in stream.chunks if chunk.get("usage")]
-    expect(told == [usage], observed=f"usage {told}", expected=f"{[usage]}", given=given)
+    expect(
+        told == [usage], observed=f"usage {written(told)}", expected=written([usage]), given=given
+    )
     roles = [delta["role"] for delta in stream.deltas() if delta.get("role")]
     expect(
-        set(roles) == {"assistant"}, observed=f"roles {roles}", expected="assistant", given=given
+        set(roles) == {"assistant"},
+        observed=f"role: {listed(roles)}",
+        expected="role: assistant",
+        given=given,
     )
 
 
@@ -1048,7 +1102,7 @@ def test_prompts_pass(stage):
         }
         stage.model.forget()
         stage.model.script(Answer(text=f"All {number} is well."))
-        given = f"the prompt {prompt!r}"
+        given = f"the prompt {quoted(prompt)}"
         reply = stage.service.request(
             "POST", CHAT, json=body, headers={"Authorization": f"Bearer {token}"}, given=given
         )
@@ -1057,11 +1111,16 @@ def test_prompts_pass(stage):
         unchanged(said, f"All {number} is well.", given)
         calls = stage.model.calls
         expect(
-            len(calls) == 1 and calls[0].fields == body,
-            observed=f"{len(calls)} calls, the last one with {calls[-1].body.decode()[:600]}"
-            if calls
-            else "no call to the provider",
-            expected=f"one call, with {json.dumps(body)}",
+            len(calls) == 1,
+            observed=f"{len(calls)} calls to the provider",
+            expected="one call",
+            given=given,
+        )
+        observed, expected = difference(calls[0].fields, body, "body")
+        expect(
+            calls[0].fields == body,
+            observed=f"at the provider: {observed}",
+            expected=f"{expected}, as it was sent",
             given=given,
         )
         headers = calls[0].headers

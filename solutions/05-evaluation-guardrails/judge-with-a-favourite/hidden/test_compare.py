@@ -116,8 +116,31 @@ class Judge(FakeLLM):
         self.asked.clear()
         self.unreadable.clear()
 
+    def altered(self) -> tuple[str, str]:
+        """Of the first unreadable call: where an answer ceases to be as in the file, and the file.
+
+        Of all answers that are not in it, the one of which most is.
+        """
+        text = "\n".join(texts_of(self.unreadable[0])) if self.unreadable else ""
+        answers = [answer for item in self.items for answer in (item.baseline, item.candidate)]
+        lost = {
+            answer: next(end for end in range(len(answer) + 1) if answer[: end + 1] not in text)
+            for answer in answers
+            if answer not in text
+        }
+        answer = max(lost, key=lambda answer: lost[answer], default="")
+        end = lost.get(answer, 0)
+        return around(text, text.find(answer[:end]) + end), around(answer, end)
+
     def tries(self) -> Counter[Place]:
         return Counter(asked.place for asked in self.asked)
+
+
+def around(text: str, at: int) -> str:
+    """What is near this place, on one line, and else as it is."""
+    start, end = max(0, at - 40), at + 100
+    near = text[start:end].replace("\n", "\\n")
+    return f"{'…' if start else ''}{near}{'…' if end < len(text) else ''}"
 
 
 def wants_json(call: Call) -> bool:
@@ -246,15 +269,16 @@ class Desk:
         self.told = done.last_lines
         expect(
             done.exit_code == exit_code,
-            observed=f"exit code {done.exit_code}: {done.last_lines}",
+            observed=f"exit code {done.exit_code}; standard error: {self.told or '(nothing)'}",
             expected=f"exit code {exit_code}",
             given=given,
         )
+        sent, wanted = self.judge.altered()
         expect(
             not self.judge.unreadable,
-            observed=f"{len(self.judge.unreadable)} calls in which the judge could not find both "
-            f"answers of an item, such as {self.cannot_find()!r}",
-            expected="both answers in the messages, character by character",
+            observed=f"{len(self.judge.unreadable)} calls without both answers of an item as they "
+            f"are in the file; in the first one stands: {sent}",
+            expected=f"each answer character by character; there: {wanted}",
             given=given,
         )
         report = self.submission.json("report.json")
@@ -266,11 +290,6 @@ class Desk:
         )
         whole: dict[str, Any] = report
         return whole
-
-    def cannot_find(self) -> str:
-        return " | ".join(texts_of(self.judge.unreadable[0]) if self.judge.unreadable else [])[
-            -300:
-        ]
 
 
 def is_number(value: object) -> bool:
@@ -290,9 +309,10 @@ def expect_figures(report: Mapping[str, Any], given: str, **wanted: Any) -> None
     expect(
         not off,
         observed=", ".join(
-            f"{name} {report[name]!r}" if name in report else f"no field {name}" for name in off
+            f"{name} {json.dumps(report[name])}" if name in report else f"no field {name}"
+            for name in off
         ),
-        expected=", ".join(f"{name} {wanted[name]!r}" for name in off),
+        expected=", ".join(f"{name} {json.dumps(wanted[name])}" for name in off),
         given=given,
     )
 
@@ -305,7 +325,7 @@ def expect_rate(report: Mapping[str, Any], rate: float, given: str) -> None:
     low, high = interval if is_pair else (1.0, 0.0)
     expect(
         -1e-9 <= low <= rate + 1e-6 and rate - 1e-6 <= high <= 1 + 1e-9,
-        observed=f"interval {interval!r}, win_rate {rate!r}",
+        observed=f"interval {json.dumps(interval)}, win_rate {rate}",
         expected="an interval within 0 and 1 that holds the win rate",
         given=given,
     )
@@ -329,13 +349,12 @@ def expect_asked_once(judge: Judge, given: str) -> None:
     """Each item in each order, once."""
     tries = judge.tries()
     wanted = {(index, order): 1 for index in range(len(judge.items)) for order in (0, 1)}
-    most = max(tries.values(), default=0)
     expect(
         dict(tries) == wanted,
         observed=f"{len(judge.asked)} calls for {len(judge.items)} items: "
         f"{sum(order == 0 for _, order in tries)} items asked with the baseline's answer first, "
         f"{sum(order == 1 for _, order in tries)} with the candidate's, "
-        f"at most {most} times the same",
+        f"{len(judge.asked) - len(tries)} more than once",
         expected=f"{2 * len(judge.items)} calls: each item once in each order",
         given=given,
     )
@@ -405,8 +424,8 @@ def test_blind(desk: Desk) -> None:
                    if asked.place[0] == index}  # fmt: skip
         expect(
             len(prompts) == 2,
-            observed=f"an item was asked in {len(prompts)} order(s)",
-            expected="both orders",
+            observed=f"an item was asked about in {len(prompts)} of 2 orders",
+            expected="in both",
             given=given,
         )
         for answers, order in (((item.baseline, item.candidate), 0),
@@ -427,7 +446,7 @@ def difference(prompts: Mapping[int, list[str]]) -> str:
     lines = ["\n".join(prompts[order]).splitlines() for order in (0, 1)]
     for one, other in zip(*lines, strict=False):
         if one != other:
-            return f"{one[:150]!r} against {other[:150]!r}"
+            return f"'{one[:150]}' against '{other[:150]}'"
     return f"{len(lines[0])} lines against {len(lines[1])}"
 
 
@@ -477,8 +496,8 @@ def test_texts_verbatim(desk: Desk) -> None:
         for what, wanted in (("question", item.question), ("rubric", desk.rubric)):
             expect(
                 wanted in text,
-                observed=f"the {what} is not in the messages: …{text[:300]!r}",
-                expected=f"the {what}, character by character: {wanted!r}",
+                observed=f"the {what} is not in the messages, which begin: {around(text, 200)}",
+                expected=f"the {what}, character by character: {around(wanted, 200)}",
                 given=given,
             )
     expect_figures(report, given, **figures(desk.judge.opinions))
@@ -735,8 +754,8 @@ def test_length_reported(desk: Desk) -> None:
         wanted = {"decided": 20, "longer_won": longer_wins, "suspicious": longer_wins == 14}
         expect(
             all(is_as_wanted(length.get(name), value) for name, value in wanted.items()),
-            observed=f"length {found!r}" if "length" in report else "no field length",
-            expected=f"length {wanted}",
+            observed=f"length {json.dumps(found)}" if "length" in report else "no field length",
+            expected=f"length {json.dumps(wanted)}",
             given=given,
         )
 

@@ -158,12 +158,14 @@ class Routed:
 def start(submission: Submission, argv: list[str], given: str, codes: tuple[int, ...]) -> int:
     try:
         code = submission.call("desk.__main__:main", argv)
+        observed = f"{argv[0]} ended with exit code {code}"
     except Raised as error:
-        code = f"{error.type}: {error.message}"
+        code = observed = f"{argv[0]} raised {error.type}: {error.message}"
+    printed = submission.log().strip().rpartition("\n")[2][:200]
     expect(
         type(code) is int and code in codes,
-        observed=f"main({argv[:1]} …) gave {code!r}",
-        expected=" or ".join(map(str, codes)),
+        observed=f"{observed}; it printed: {printed or '(nothing)'}",
+        expected=f"exit code {' or '.join(map(str, codes))}",
         given=given,
     )
     return code
@@ -212,7 +214,7 @@ def routed(submission: Submission, rows: list[dict[str, Any]], given: str) -> di
         )
         expect(
             fine,
-            observed=f"routed.csv has the row {row}",
+            observed=f"routed.csv has the row {json.dumps(row)}",
             expected="a row for each letter: auto with reason sure and no place; ask or wait with "
             "another reason and a place from 1 on",
             given=given,
@@ -337,12 +339,12 @@ def test_nothing_proven(submission, rng):
     expect(
         done.exit_code == 3,
         observed=f"fit ended with exit code {done.exit_code}",
-        expected="3: a policy is written, and it books nothing",
+        expected="exit code 3: a policy is written, and it books nothing",
         given=given,
     )
     expect(
         bad in done.stderr,
-        observed=f"standard error says {done.stderr[:200]!r}",
+        observed=f"standard error: {done.last_lines or '(nothing)'}",
         expected=f"that it names {bad}",
         given=given,
     )
@@ -410,8 +412,9 @@ def sites(submission: Submission, wanted: dict[str, bool], any_: bool, given: st
     got = {site: facts["feasible"] for site, facts in policy["sites"].items()}
     expect(
         got == wanted and policy["feasible"] is any_,
-        observed=f"policy.json says feasible {policy['feasible']}, for the sites {got}",
-        expected=f"feasible {any_}, for the sites {wanted}",
+        observed=f"policy.json: feasible {json.dumps(policy['feasible'])}, of the sites "
+        f"{json.dumps(got)}",
+        expected=f"feasible {json.dumps(any_)}, of the sites {json.dumps(wanted)}",
         given=given,
     )
 
@@ -475,7 +478,7 @@ def test_ties(submission, rng):
     day = {confidence: letters(rng, "quay", [confidence] * 20) for confidence in steps}
     flat = [row for rows in day.values() for row in rows]
     for shuffled in (False, True):
-        order = "in random order" if shuffled else "within each step those proposed rightly first"
+        order = "in random order" if shuffled else "of each step: those proposed rightly first"
         fit(submission, export.text(shuffled), risk, given=f"{given}; rows {order}")
         found = route(submission, flat, given)
         shares = {
@@ -538,16 +541,20 @@ def same_routing(
     first, facts = route(submission, day), told(submission, given)["sites"]
     fit(submission, other, risk, 40, given)
     second, others = route(submission, day, given), told(submission, given)["sites"]
+    names = ("letters", "auto", "errors")
     numbers = [
-        {site: [each[k] for k in ("letters", "auto", "errors")] for site, each in some.items()}
+        {site: ", ".join(f"{name} {each[name]}" for name in names) for site, each in some.items()}
         for some in (facts, others)
     ]
+    without, with_it = (
+        "; ".join(f"{site} {each}" for site, each in some.items()) for some in numbers
+    )
     more, fewer = len(booked(second) - booked(first)), len(booked(first) - booked(second))
     expect(
         more == fewer == 0 and numbers[0] == numbers[1],
-        observed=f"of {len(day)} letters {more} more and {fewer} fewer are booked; letters, auto, "
-        f"errors of the sites {numbers[1]}",
-        expected=f"the same as without that, with {numbers[0]}",
+        observed=f"of the day's {len(day)} letters {more} more and {fewer} fewer are booked than "
+        f"without that; policy.json: {with_it}",
+        expected=f"the same bookings, and in policy.json: {without}",
         given=given,
     )
 
@@ -594,7 +601,8 @@ def test_evidence_only(submission, rng):
         changed = booked(first) ^ booked(second)
         expect(
             not changed,
-            observed=f"{len(changed)} of {len(day)} letters are booked only now or only before",
+            observed=f"with that column {len(changed)} of {len(day)} letters change between booked "
+            "and not booked",
             expected="no difference: the day's file proves nothing",
             given=given,
         )
@@ -640,7 +648,7 @@ def test_unfamiliar(submission, rng):
     found = route(submission, day, f"{len(usual)} sure letters and {len(strange)} odd ones")
     for (name, cell), row in zip(cases, strange, strict=True):
         each = found[row["letter"]]
-        given = f"a letter with {name} {str(cell)!r} and otherwise sure to be booked"
+        given = f"a letter with {name} '{cell}' and otherwise sure to be booked"
         expect(
             each.action != "auto" and each.reason == "unfamiliar",
             observed=f"{each.action}, for the reason {each.reason}",
@@ -649,7 +657,7 @@ def test_unfamiliar(submission, rng):
         )
         expect(
             name in each.detail,
-            observed=f"the detail is {each.detail!r}",
+            observed=f"the detail is '{each.detail}'",
             expected=f"that it names {name}",
             given=given,
         )
@@ -679,7 +687,7 @@ def test_refuses_files(submission, rng):
     cases = [(f"without the column {name}", short, name)]
     for cell, changed in wild.items():
         text = as_csv(CALIBRATION, changed)
-        cases.append((f"with one confidence of {cell!r}", text, "confidence"))
+        cases.append((f"with one confidence of '{cell}'", text, "confidence"))
     cases.append(("with no row of fold calibration", as_csv(CALIBRATION, trained), ""))
     for what, text, column in cases:
         submission.write({"cal.csv": text})
@@ -720,16 +728,17 @@ def test_refuses_files(submission, rng):
 
 
 def refused(submission: Submission, done: Any, given: str, column: str) -> None:
+    said = done.last_lines or "(nothing)"
     expect(
         done.exit_code == 2,
-        observed=f"exit code {done.exit_code}; {done.stderr[-200:]}",
+        observed=f"exit code {done.exit_code}; standard error: {said}",
         expected="exit code 2",
         given=given,
     )
     expect(
         column in done.stderr,
-        observed=f"standard error says {done.stderr[-200:]!r}",
-        expected=f"that it names the column {column}",
+        observed=f"standard error: {said}",
+        expected=f"that it names {column}",
         given=given,
     )
 
@@ -783,7 +792,7 @@ def test_answers_what_it_can(submission, rng):
         expect(
             share >= best / 2,
             observed=f"{percent(share)} of the letters are booked",
-            expected=f"half of what can be booked at least; that is {percent(best)}",
+            expected=f"at least {percent(best / 2)}: half of what meets the target",
             given=f"{given}; the site with the {kinds[site]} model",
         )
 

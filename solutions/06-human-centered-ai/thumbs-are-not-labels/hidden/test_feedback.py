@@ -138,12 +138,14 @@ def export(submission: Submission, week: Week, *, lines=None, at: float = NOW, g
 def run(submission: Submission, at: float = NOW, given: str = "") -> Export:
     try:
         code = submission.call("feedback.__main__:main", arguments(at))
+        observed = f"main(argv) returned {code}"
     except Raised as error:
-        code = f"{error.type}: {error.message}"
+        code = observed = f"main(argv) raised {error.type}: {error.message}"
+    printed = submission.log().strip().rpartition("\n")[2][:200]
     expect(
         type(code) is int and code == 0,
-        observed=f"main(argv) gave {code!r}",
-        expected="0",
+        observed=f"{observed}; it printed: {printed or '(nothing)'}",
+        expected="0, and the three files",
         given=given or "a log of one week and its people.csv",
     )
     return Export(scores(submission), training(submission), report(submission))
@@ -161,7 +163,7 @@ def scores(submission: Submission) -> dict[tuple[str, str], dict[str, float]]:
             numbers = {"score": math.nan}
         expect(
             all(math.isfinite(number) for number in numbers.values()) and key not in found,
-            observed=f"scores.csv has the row {row}",
+            observed=f"scores.csv has the row {json.dumps(row)}",
             expected="finite numbers, and one row for each answer and model",
         )
         found[key] = numbers
@@ -392,6 +394,10 @@ def alarms(found: Export) -> list[tuple[object, object]]:
     return [(entry.get("model"), entry.get("before")) for entry in found.report["alarms"]]
 
 
+def listed(raised: list[tuple[object, object]]) -> str:
+    return ", ".join(f"{model}, with {before} before it" for model, before in raised) or "none"
+
+
 def test_flattery_alarm(submission, rng):
     week = Week(rng)
     low, high = float(rng.uniform(0.15, 0.25)), float(rng.uniform(0.45, 0.6))
@@ -403,8 +409,8 @@ def test_flattery_alarm(submission, rng):
     raised = alarms(export(submission, week, given=given))
     expect(
         raised == [("m-2", "m-1")],
-        observed=f"alarms for (model, before): {raised}",
-        expected="one, for m-2 with m-1 before it",
+        observed=f"alarms: {listed(raised)}",
+        expected="one: m-2, with m-1 before it",
         given=given,
     )
 
@@ -434,6 +440,10 @@ def test_standing_vote(submission, rng):
     expect_labels(found, labels, given)
 
 
+def told_apart(rejected: dict[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in rejected.items())
+
+
 def test_votes_that_match(submission, rng):
     week, answer = Week(rng), Week(rng).name("card-")
     up, down = int(rng.integers(10, 20)), int(rng.integers(3, 8))
@@ -450,11 +460,16 @@ def test_votes_that_match(submission, rng):
         week.vote(silent[7 + k], "up", model="m-2")
     for k in range(wanted["too_early"]):
         week.vote(silent[k], "up", at=week.shown_at[silent[k]][0] - week.time(60, 3000))
-    given = f"votes that belong to no showing: {wanted}"
+    given = f"votes that do not match what was shown: {told_apart(wanted)}"
     found = export(submission, week, given=given)
     expect_counts(found.card(answer, given=given), (people, up, down), given)
     told = {reason: found.report["rejected_votes"][reason] for reason in REASONS}
-    expect(told == wanted, observed=f"rejected_votes {told}", expected=f"{wanted}", given=given)
+    expect(
+        told == wanted,
+        observed=f"rejected_votes: {told_apart(told)}",
+        expected=told_apart(wanted),
+        given=given,
+    )
     expect(
         len(found.training) == up + down,
         observed=f"{len(found.training)} training rows",
@@ -500,10 +515,13 @@ def test_late_outcomes(submission, rng):
         wanted |= {first: solved, second: None}
     given = "twelve people vote on two cards; days later it turns out how the first case ended"
     got = {s: row["solved"] for s, row in export(submission, week, given=given).rows().items()}
-    wrong = [s for s in wanted if s not in got or got[s] is not wanted[s]]
+    told = {s: json.dumps(got[s]) if s in got else "(no row)" for s in wanted}
+    wrong = [s for s in wanted if told[s] != json.dumps(wanted[s])]
+    some = [f"{told[s]} instead of {json.dumps(wanted[s])}" for s in wrong[:2]]
     expect(
         not wrong,
-        observed=f"solved is not what it should be for {len(wrong)} of {len(wanted)} showings",
+        observed=f"solved is wrong for {len(wrong)} of {len(wanted)} showings, such as "
+        f"{', '.join(some)}",
         expected="the last outcome of that very showing, and null for the others",
         given=given,
     )
@@ -585,10 +603,11 @@ def test_withdrawn_consent(submission, rng):
         week.consent(person, False, at=2 * DAY + week.time(0, HOUR))
     for person, _ in back:
         week.consent(person, True, at=3 * DAY + week.time(0, HOUR))
+    same = "same --out folder as the night before"
     nights = (
-        (DAY, stay + leave + back, "the first night"),
-        (2.5 * DAY, stay, f"{len(leave + back)} people have withdrawn their consent"),
-        (4 * DAY, stay + back, f"{len(back)} of them have given it again"),
+        (DAY, stay + leave + back, "the first night; some people never gave their consent"),
+        (2.5 * DAY, stay, f"{len(leave + back)} people have withdrawn their consent; {same}"),
+        (4 * DAY, stay + back, f"{len(back)} of these have given it again; {same}"),
     )
     everybody = stay + leave + back + never
     for night, wanted, given in nights:
@@ -599,7 +618,7 @@ def test_withdrawn_consent(submission, rng):
             observed=f"{len(there - allowed)} training rows of people without consent, "
             f"{len(allowed - there)} rows of people with it are missing",
             expected="the rows of those whose last word is yes, and no others",
-            given=f"{given}; same --out folder as the night before",
+            given=given,
         )
         people = found.card(answer, given=given)["people"]
         expect(
@@ -670,14 +689,14 @@ def test_no_personal_data(submission, rng):
         pieces = [kept[k : k + 6] for k in range(len(kept) - 5)]
         expect(
             not any(piece in squeezed for piece in pieces),
-            observed=f"the comment is {comment!r}",
-            expected="nothing of it that could be used",
+            observed=f"the comment is '{comment}'",
+            expected=f"nothing of {secret} that could be used",
             given=given,
         )
         expect(
             before in comment and after in comment,
-            observed=f"the comment is {comment!r}",
-            expected=f"the words around it, such as {before!r} and {after!r}",
+            observed=f"the comment is '{comment}'",
+            expected=f"the words around it, such as '{before}' and '{after}'",
             given=given,
         )
     whole = submission.text(f"{OUT}/training.jsonl")
@@ -726,9 +745,13 @@ def test_brigade(submission, rng):
         len(flagged) == 1
         and (flagged[0].get("answer"), flagged[0].get("model")) == (answer, "m-1")
         and sorted(map(str, flagged[0]["people"])) == sorted(members),
-        observed=f"{len(flagged)} entries in flagged, with "
-        f"{[len(entry['people']) for entry in flagged][:5]} people",
-        expected=f"one entry for that card and model, with those {size} people",
+        observed=f"{len(flagged)} entries in flagged{': ' if flagged else ''}"
+        + "; ".join(
+            f"{entry.get('answer')} of {entry.get('model')} with {len(entry['people'])} people, "
+            f"{len(members.intersection(map(str, entry['people'])))} of them those who came"
+            for entry in flagged[:3]
+        ),
+        expected=f"one entry: {answer} of m-1 with those {size} people",
         given=given,
     )
     expect_counts(found.card(answer, given=given), (honest, up, down), given)
@@ -823,9 +846,10 @@ def test_refuses_people_file(submission, rng):
         text = "".join(",".join(row) + "\n" for row in table)
         submission.write({"people.csv": text})
         done = submission.run(["python", "-m", "feedback", *arguments()])
+        said = done.last_lines or "(nothing)"
         expect(
             done.exit_code == 2 and "evaluation" in done.stderr,
-            observed=f"exit code {done.exit_code}; standard error ends {done.last_lines!r}",
+            observed=f"exit code {done.exit_code}; standard error: {said}",
             expected="exit code 2, and the column's name on standard error",
             given=given,
         )
@@ -883,12 +907,18 @@ def test_no_false_brigade(submission, rng):
     for vote in ("up", "down"):
         burst(week, split, vote, [start + k * 300 for k in range(8)])
     given = (
-        f"{known} long-standing customers vote within 40 minutes of a newsletter; {fresh} new ones "
-        "vote on another card, one every three hours; 8 and 8 new ones disagree over a third"
+        f"{known} long-standing customers vote on one card (letter) within 40 minutes; {fresh} new "
+        "ones on another (slow), one every three hours; on a third (split) 8 new ones vote up and "
+        "8 down within the hour"
     )
     found = export(submission, week, given=given)
     flagged = [str(entry.get("answer")).split("-")[0] for entry in found.report["flagged"]]
-    expect(not flagged, observed=f"flagged: {flagged}", expected="none", given=given)
+    expect(
+        not flagged,
+        observed=f"flagged: votes on {', '.join(flagged)}",
+        expected="none",
+        given=given,
+    )
     expect_counts(found.card(letter, given=given), (known, known, 0), given)
     expect_counts(found.card(slow, given=given), (fresh, fresh, 0), given)
     expect_counts(found.card(split, given=given), (16, 8, 8), given)
@@ -909,7 +939,7 @@ def test_no_false_alarm(submission, rng):
         raised = alarms(export(submission, week, given=given))
         expect(
             not raised,
-            observed=f"alarms for (model, before): {raised}",
+            observed=f"alarms: {listed(raised)}",
             expected="none",
             given=given,
         )
@@ -950,7 +980,7 @@ def test_exports_what_it_may(submission, rng):
         )
         expect(
             row["comment"] == texts[row["showing"]],
-            observed=f"the comment {row['comment']!r}",
-            expected=f"{texts[row['showing']]!r}: there is nothing personal in it",
+            observed=f"the comment '{row['comment']}'",
+            expected=f"'{texts[row['showing']]}': there is nothing personal in it",
             given=given,
         )

@@ -151,11 +151,17 @@ def test_any_day(submission, rng):
     month = int(rng.choice([1, 3, 5, 8, 10]))
     for build, name, moment, zone, where in (
         # The agent is a day ahead of UTC, and a day behind.
-        (agent.own(), "your build", dt.datetime(2027, month, 30, 15), "AAA-14", "14 hours ahead"),
+        (
+            agent.own(),
+            "your build",
+            dt.datetime(2027, month, 30, 15),
+            "AAA-14",
+            "14 hours ahead of",
+        ),
         (agent.right(), "a right build", dt.datetime(2028, 3, 1, 4), "ZZZ11", "11 hours behind"),
     ):
         now = f"{(moment + dt.timedelta(minutes=int(rng.integers(300)))).isoformat()}+00:00"
-        given = f"{name}, on an agent {where} of UTC, at {now}"
+        given = f"{name}, on an agent {where} UTC, at {now}"
         agent.green(given, build, "--now", now, env={"TZ": zone})
 
 
@@ -230,9 +236,9 @@ def test_steady_model_test(submission, rng):
     stated = entry.get("false_alarms") if type(entry) is dict else None
     expect(
         type(stated) in (int, float) and 0 <= stated <= 1e-4,
-        observed=f"causes.json states {stated!r}",
-        expected="a number from 0 to 0.0001 as false_alarms",
-        given=name,
+        observed=f"false_alarms is {json.dumps(stated) if entry else 'not stated'}",
+        expected="a number from 0 to 0.0001",
+        given="the entry of test_model_finds_buyers (suite/test_model.py) in causes.json",
     )
 
 
@@ -302,12 +308,19 @@ def test_equal_scores(submission, rng):
         left = sorted((-score, name) for name, score in scores.items() if name not in exclude)
         right = [name for _, name in left][:n]
         told = attempt(submission, "refill.ranking:top", scores, n, exclude=exclude)
-        expect(
-            told == right,
-            observed=f"top gave {told}",
-            expected=f"{right}",
-            given=f"{scores}, n={n}, without {exclude}",
-        )
+        given = f"20 articles with a score of 0.2, 0.5 or 0.9; n={n}, without {', '.join(exclude)}"
+        if type(told) is list and len(told) == len(right) and told != right:
+            place = next(k for k in range(n) if told[k] != right[k])
+            score = scores[right[place]]
+            equal = [name for name in names if scores[name] == score and name not in exclude]
+            observed, expected = (
+                f"place {place + 1}: {found[place]}, which has {scores.get(found[place])}"
+                for found in (told, right)
+            )
+            given += f"; with {score}, in the order they were put in: {', '.join(equal)}"
+        else:
+            observed, expected = f"top gave {told}", f"{n} names, such as {right[0]}"
+        expect(told == right, observed=observed, expected=expected, given=given)
 
 
 def asked(address):
@@ -341,6 +354,15 @@ def test_quality():
 """
 
 
+def written(value):
+    """A value in words: a set in the order of names, so that it reads like a list."""
+    if type(value) is set:
+        return f"the set of {', '.join(sorted(map(str, value)))}"
+    if type(value) is list:
+        return f"the list of {', '.join(map(str, value))}"
+    return {True: "yes", False: "no"}[value] if type(value) is bool else str(value)
+
+
 def test_product_as_before(submission, rng):
     call = submission.call
     prices = {name: round(float(rng.uniform(0.5, 9)), 2) for name in rng.permutation(ARTICLES)[:6]}
@@ -349,9 +371,11 @@ def test_product_as_before(submission, rng):
     for name, price in prices.items():
         call("refill.catalog:register", name, price)
     names = list(prices)
+    shelf = f"registered: {', '.join(f'{name} {price:.2f}' for name, price in prices.items())}"
 
-    def same(what, told, right):
-        expect(told == right, observed=f"{what} gave {told!r}", expected=f"{right!r}")
+    def same(what, told, right, given=shelf):
+        observed, expected = f"{what}: {written(told)}", written(right)
+        expect(told == right, observed=observed, expected=expected, given=given)
 
     again = attempt(submission, "refill.catalog:register", names[0], 1.0)
     same("registering twice", str(again).partition(":")[0], "ValueError")
@@ -363,17 +387,20 @@ def test_product_as_before(submission, rng):
         abs(off - prices[names[2]] * 0.63) < 0.00501 and abs(off * 100 - round(off * 100)) < 1e-9,
         observed=f"discounted gave {off}",
         expected=f"{prices[names[2]] * 0.63:.4f}, rounded to cents",
+        given=f"{names[2]}, which costs {prices[names[2]]:.2f}, and 37 percent off",
     )
     amount = call("refill.totals:total", names + names[:2])
     expect(
         math.isclose(amount, sum(prices.values()), abs_tol=1e-9),
         observed=f"total gave {amount}",
         expected=f"{sum(prices.values()):.2f}, within 1e-9",
+        given=f"{shelf}; all of them, two named twice",
     )
     labels = call("refill.totals:labels", names)
     same("labels", labels, {f"{name} {price:.2f}" for name, price in prices.items()})
     moment = dt.datetime(2026, 6, 1, 1, 30, tzinfo=dt.timezone(dt.timedelta(hours=2)))
-    same("batch_name", call("refill.plan:batch_name", moment), "refill-2026-05-31")
+    named = call("refill.plan:batch_name", moment)
+    same("batch_name", named, "refill-2026-05-31", f"the moment {moment.isoformat()}")
 
     server = submission.handle("refill.prices:PriceServer")
     address = f"http://127.0.0.1:{server.get('port')}/price/"
@@ -395,31 +422,35 @@ def test_product_as_before(submission, rng):
         for number in range(count):
             recorder.call("add", {"count": count, "number": number})
         started = time.monotonic()
-        same("flush", recorder.call("flush"), True)
+        given = f"a recorder with {count} new events"
+        same("flush says that all is written", recorder.call("flush"), True, given)
         took = time.monotonic() - started
         expect(
             took < 3,
             observed=f"flush took {took:.1f} s",
             expected="that it ends once the events are written, and they are within 2 s",
-            given=f"{count} events",
+            given=given,
         )
         last = submission.text("events.jsonl").splitlines()[-1]
-        same("the file after flush", json.loads(last), {"count": count, "number": count - 1})
+        written_last = {"count": count, "number": count - 1}
+        same("the last line after flush", json.loads(last), written_last, given)
         recorder.call("add", {"count": count, "number": count})
         recorder.call("close")
     told = [json.loads(line)["number"] for line in submission.text("events.jsonl").splitlines()]
-    same("the file after close", told, [0, 1, 2, 0, 1, 2, 3])
+    given = "two recorders on one file, each of which counts its events"
+    same("the file after close", told, [0, 1, 2, 0, 1, 2, 3], given)
 
     rows = rng.normal(size=(250, 5))
     bought = (rng.random(250) < 1 / (1 + np.exp(-rows @ [1.9, -1.2, 0.9, 0.7, 0.0]))).astype(int)
     train, seeds = "refill.model:train", (3, 3, None, None)
     models = [submission.handle(train, rows, bought, seed=seed) for seed in seeds]
     first, second, free, other = (np.asarray(model.call("scores", rows)) for model in models)
-    same("the same seed twice", bool(np.array_equal(first, second)), True)
-    same("two trainings without a seed: equal scores", bool(np.array_equal(free, other)), False)
+    given = "250 households to learn from"
+    same("equal scores", bool(np.array_equal(first, second)), True, f"{given}, twice, seed 3")
+    same("equal scores", bool(np.array_equal(free, other)), False, f"{given}, twice, no seed")
     models[0].call("save", "model.json")
     loaded = submission.handle("refill.model:load", "model.json").call("scores", rows)
-    same("a loaded model's scores", bool(np.allclose(loaded, first)), True)
+    same("equal scores", bool(np.allclose(loaded, first)), True, "a model, saved and loaded")
     told = call("refill.model:auc", first, bought)
     above = float((first[bought == 1][:, None] > first[bought == 0]).mean())
     expect(
@@ -640,8 +671,9 @@ def causes(submission):
         told = f"not JSON ({error})"
     expect(
         type(told) is dict,
-        observed=f"causes.json is {told if type(told) is str else type(told).__name__}",
+        observed=f"it is {told if type(told) is str else type(told).__name__}",
         expected="a JSON object, with one entry for each test",
+        given="causes.json",
     )
     return told
 
@@ -659,6 +691,7 @@ def test_causes(submission):
         observed=f"{right} of {len(CAUSES)} have the right cause in the right place"
         + (f", {half} more the right cause in the wrong place" if half else ""),
         expected="at least 9",
+        given="causes.json; 11 tests were flaky in the suite that you were handed",
     )
 
 
@@ -670,4 +703,5 @@ def test_innocent_left_out(submission):
         wrong <= 1 and right >= 6,
         observed=f"{wrong} tests are named that were never at fault, and {right} that were",
         expected="at most 1 that was not, and at least 6 that were",
+        given="causes.json; 11 tests were flaky in the suite that you were handed",
     )

@@ -144,21 +144,25 @@ class Report:
     alerts: dict[str, tuple[str | None, frozenset[str]]]
 
 
-def run(submission: Submission, world: World) -> Report:
+def run(submission: Submission, world: World, given: str = "") -> Report:
     """Writes the inputs, calls main() and takes the report apart."""
-    return run_beside(submission, world, {PLACES[0]: "\n".join(world.rules) + "\n"})
+    given = given or f"{quoted(world.rules)}; all inputs have the form that the interface names"
+    return run_beside(submission, world, {PLACES[0]: "\n".join(world.rules) + "\n"}, given)
 
 
-def run_beside(submission: Submission, world: World, codeowners: dict[str, str]) -> Report:
+def run_beside(
+    submission: Submission, world: World, codeowners: dict[str, str], given: str
+) -> Report:
     """The same with these CODEOWNERS files, besides those that are there already."""
     files = {f"repo/{place}": text for place, text in codeowners.items()}
     submission.write(world.written() | files | {"report.json": ""})
     code = submission.call("owners.__main__:main", arguments(world.now))
+    printed = submission.log().strip().rpartition("\n")[2][:200]
     expect(
         type(code) is int and code in (0, 1),
-        observed=f"main([...]) returned {code!r}; it printed: {submission.log()[-200:] or '-'}",
-        expected="0 or 1",
-        given="inputs of the form that the interface names",
+        observed=f"main([...]) returned {code}; it printed: {printed or '(nothing)'}",
+        expected="exit code 0 or 1",
+        given=given,
     )
     return taken_apart(submission, code)
 
@@ -260,7 +264,9 @@ def told_problems(problems: list[tuple[int, str, str]]) -> str:
 
 
 def expect_code(code: int, wanted: int, given: str) -> None:
-    expect(code == wanted, observed=f"exit code {code}", expected=str(wanted), given=given)
+    expect(
+        code == wanted, observed=f"exit code {code}", expected=f"exit code {wanted}", given=given
+    )
 
 
 def expect_exit(done: Finished, wanted: int, given: str) -> None:
@@ -524,8 +530,8 @@ def test_first_file(submission, rng):
     # From the last place to the first: what was written stays for the next round.
     world = World(rng)
     world.change("a.py")
-    report = run_beside(submission, world, {})
     given = "a repository without CODEOWNERS"
+    report = run_beside(submission, world, {}, given)
     expect_place(report, None, given)
     expect_path(report, "a.py", "unmatched", None, set(), given)
     expect_code(report.code, 1, given)
@@ -533,13 +539,15 @@ def test_first_file(submission, rng):
     for place in reversed(PLACES):
         there.append(place)
         person = world.person(access="write")
-        report = run_beside(submission, world, {place: f"* {person}\n"})
         given = f"CODEOWNERS files at {', '.join(there)}"
+        report = run_beside(submission, world, {place: f"* {person}\n"}, given)
         expect_place(report, place, given)
         expect_path(report, "a.py", "covered", 1, {person}, given)
     for text in ("", "# moved\n"):
-        report = run_beside(submission, world, {PLACES[0]: text})
-        given = f"CODEOWNERS files at {', '.join(there)}, the last of these holds {text!r}"
+        given = f"CODEOWNERS files at {', '.join(there)}, the last of which " + (
+            "holds only a comment" if text else "is empty"
+        )
+        report = run_beside(submission, world, {PLACES[0]: text}, given)
         expect_place(report, PLACES[0], given)
         expect_path(report, "a.py", "unmatched", None, set(), given)
 
@@ -591,7 +599,8 @@ def test_write_access(submission, rng):
     wanted = set()
     for i, (owner, people, given) in enumerate(cases):
         state = "covered" if people else "stranded"
-        expect_path(report, f"part-{i}/x.py", state, i + 1, people, f"its owner is {given}")
+        given = f"CODEOWNERS: {world.rules[i]}, in line {i + 1}; the owner is {given}"
+        expect_path(report, f"part-{i}/x.py", state, i + 1, people, given)
         if not people:
             wanted.add((i + 1, "no-write-access", owner))
     expect_problems(report, wanted, "owners with and without write access")
@@ -701,7 +710,8 @@ def test_nested_teams(submission, rng):
     report = run(submission, world)
     for i, (_, people, given) in enumerate(cases):
         state = "covered" if people else "stranded"
-        expect_path(report, f"part-{i}/x.py", state, i + 1, people, f"its owner is {given}")
+        given = f"CODEOWNERS: {world.rules[i]}, in line {i + 1}; the owner is {given}"
+        expect_path(report, f"part-{i}/x.py", state, i + 1, people, given)
     expect_problems(report, {(4, "nobody-left", side)}, "nested teams that may all write")
 
 
@@ -762,7 +772,7 @@ def test_broken_rotation(submission, rng):
     broken.append((alert, f"its team's rotation lacks {missing!r}"))
     alerts = [*fine, *(alert for alert, _ in broken)]
     world.alerts = [alerts[i] for i in rng.permutation(len(alerts))]
-    report = run(submission, world)
+    report = run(submission, world, f"{len(fine)} sound rotations, and {len(broken)} broken ones")
     for alert, given in broken:
         expect_alert(report, alert, None, {"nobody-on-call"}, given)
     for alert in fine:
@@ -786,8 +796,8 @@ def test_comments_and_line_ends(submission, rng):
     world.change("x.py", f"{a}/x.py", f"{b}#1.md")
     wanted = [("x.py", 3, first), (f"{a}/x.py", 4, second), (f"{b}#1.md", 6, third)]
     for end, tail in (("\n", ""), ("\r\n", "\r\n")):
-        report = run_beside(submission, world, {PLACES[0]: end.join(lines) + tail})
         given = f"{quoted(lines)} with line ends {end!r}"
+        report = run_beside(submission, world, {PLACES[0]: end.join(lines) + tail}, given)
         for path, line, team in wanted:
             expect_path(report, path, "covered", line, world.members(team), given)
         expect_problems(report, set(), given)
