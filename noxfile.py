@@ -40,7 +40,9 @@ def env(session: nox.Session) -> None:
     stamp.unlink(missing_ok=True)
     session.log("fetching the libraries; this happens once")
     # pip compiles what it installs, uv only when told; each new interpreter would do it again.
-    session.install("--require-hashes", "-r", str(LOCK), env={"UV_COMPILE_BYTECODE": "1"})
+    # It shows how far it is, where no result will stand.
+    session.install("--require-hashes", "-r", str(LOCK), env={"UV_COMPILE_BYTECODE": "1"},
+                    silent=False, stdout=sys.stderr)  # fmt: skip
     session.install("--no-deps", "-e", str(ROOT))
     stamp.write_text(wanted)
 
