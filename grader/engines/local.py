@@ -19,6 +19,9 @@ from grader.errors import EngineTrouble
 from grader.verdict import Usage
 
 _END_SECONDS = 5.0
+#: Programs that start another one and wait for it; and how long they have, to see it end.
+_LAUNCHERS = ("bwrap", "nsenter")
+_BURY_SECONDS = 1.0
 #: The folder to put on PYTHONPATH so that `grader` can be imported.
 PACKAGE_PARENT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -120,8 +123,11 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], **options: Any) -> subpro
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Kills a process with its group, and waits until it is gone."""
-    family = kill_group(process)
-    process.wait()
+    family = list(kernel.tree(process.pid))
+    buried = pathlib.Path(str(process.args[0])).name in _LAUNCHERS  # type: ignore[index]
+    if not (buried and _end_launched(process, family)):
+        family += kill_group(process)
+        process.wait()
     # The one inside a sandbox is somebody else's child: it holds its port until it is gone.
     give_up = time.monotonic() + _END_SECONDS
     while any(_is_alive(pid) for pid in family) and time.monotonic() < give_up:
@@ -129,6 +135,21 @@ def end(process: subprocess.Popen[bytes]) -> None:
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
             stream.close()
+
+
+def _end_launched(process: subprocess.Popen[bytes], family: Sequence[int]) -> bool:
+    """Kills what was launched, so that the launcher buries it and ends; whether it has ended.
+
+    Otherwise burying is left to the machine's first process, which is slow at it in some
+    containers, and a sandbox is not gone as long as anything in it lies unburied.
+    """
+    for pid in family:
+        if pid != process.pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_BURY_SECONDS)
+    return process.returncode is not None
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> list[int]:
