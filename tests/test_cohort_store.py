@@ -14,8 +14,7 @@ import alembic.migration
 import pytest
 import sqlalchemy as sa
 
-from grader.cohort import records
-from grader.cohort import store as storing
+from grader.cohort import database, records
 from grader.cohort.records import Edition, HandIn, Ruling
 from grader.cohort.store import Store, StoreTrouble
 from grader.errors import UsageError
@@ -238,7 +237,7 @@ def test_what_is_forgotten_is_no_longer_in_the_file(tmp_path: pathlib.Path) -> N
 
 def test_the_migrations_make_what_the_code_uses(url: str) -> None:
     Store.open(url).close()
-    engine = storing._engine(url)
+    engine = database.connect(url)
     with engine.connect() as connection:
         context = alembic.migration.MigrationContext.configure(connection)
         assert alembic.autogenerate.compare_metadata(context, records.metadata) == []
@@ -272,7 +271,7 @@ def test_a_hint_changes_the_pulse(store: Store) -> None:
 
 def test_a_store_of_a_newer_version_is_left_alone(url: str) -> None:
     Store.open(url).close()
-    engine = storing._engine(url)
+    engine = database.connect(url)
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     engine.dispose()

@@ -16,13 +16,11 @@ import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Self
 
-import alembic.command
-import alembic.config
-import alembic.script
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from grader import wire
+from grader.cohort import database
 from grader.cohort.records import (
     FACT,
     GRADING,
@@ -39,12 +37,9 @@ from grader.cohort.records import (
     grading_row,
     metadata,
 )
-from grader.errors import GraderError, UsageError
+from grader.errors import GraderError
 from grader.submission import Submission
 
-_BUSY_SECONDS = 60
-#: Any number, so long as all graders take the same.
-_MIGRATION_LOCK = 4711
 _NAMES = [field.name for field in dataclasses.fields(Grading)]
 _FAILING = _NAMES.index("failing")
 _SHARED = slice(_NAMES.index("kata"), _NAMES.index("seed"))
@@ -65,9 +60,10 @@ class Store:
     @classmethod
     def open(cls, url: str | sa.URL) -> Self:
         """Opens a store by URL, and makes or brings it up to date first."""
-        store = cls(_engine(url))
+        store = cls(database.connect(url))
         try:
-            store._migrate()
+            with store._write() as connection:
+                database.migrate(connection, store.name)
         except BaseException:
             store.close()
             raise
@@ -456,9 +452,8 @@ class Store:
         if self._together is not None:
             yield self._together
             return
-        # SQLite lets a reader that turns into a writer fail at once instead of wait.
-        options = {"kata_begin": "BEGIN IMMEDIATE"}
-        with self._told(), self._engine.execution_options(**options).begin() as connection:
+        writing = self._engine.execution_options(**database.TO_WRITE)
+        with self._told(), writing.begin() as connection:
             yield connection
 
     @contextlib.contextmanager
@@ -475,66 +470,13 @@ class Store:
         if "disk is full" in said or "No space left" in said:
             return f"there is no room left for {self.name}; make room: {kept}"
         if "database is locked" in said:
-            return f"{self.name} has been locked for {_BUSY_SECONDS} s by somebody else; {kept}"
+            held = f"{self.name} has been locked for {database.BUSY_SECONDS} s by somebody else"
+            return f"{held}; {kept}"
         if "readonly" in said or "unable to open" in said or "disk I/O" in said:
             return f"{self.name} cannot be written ({said}); mend that: {kept}"
         if getattr(error, "connection_invalidated", False) or "Is the server running" in said:
             return f"{self.name} does not answer ({said}); start it: {kept}"
         return f"{self.name} is trouble ({said}); {kept}"
-
-    def _migrate(self) -> None:
-        config = alembic.config.Config()
-        config.set_main_option("script_location", "grader.cohort:migrations")
-        script = alembic.script.ScriptDirectory.from_config(config)
-        with self._write() as connection:
-            if self._engine.dialect.name == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
-            found = None
-            if sa.inspect(connection).has_table("alembic_version"):
-                found = connection.exec_driver_sql(
-                    "SELECT version_num FROM alembic_version"
-                ).scalar()
-            if found == script.get_current_head():
-                return
-            if found is not None and found not in {
-                each.revision for each in script.walk_revisions()
-            }:
-                raise UsageError(
-                    f"{self.name} was written by a newer version of the grader; update this one"
-                )
-            config.attributes["connection"] = connection
-            alembic.command.upgrade(config, "head")
-
-
-def _engine(url: str | sa.URL) -> sa.Engine:
-    try:
-        parsed = sa.make_url(url)
-        if parsed.drivername in ("postgresql", "postgres"):
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        if parsed.get_backend_name() == "sqlite":
-            engine = sa.create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
-            sa.event.listen(engine, "connect", _prepare_sqlite)
-            sa.event.listen(engine, "begin", _begin_sqlite)
-            return engine
-        if parsed.get_backend_name() == "postgresql":
-            return sa.create_engine(parsed, pool_pre_ping=True)
-    except (sa.exc.ArgumentError, ImportError) as error:
-        raise UsageError(f"the database's URL is not understood: {error}") from None
-    raise UsageError(
-        f"a cohort is kept in SQLite or PostgreSQL, not in {parsed.get_backend_name()}; write "
-        'database = "postgresql://user@host/name", or nothing'
-    )
-
-
-def _prepare_sqlite(connection: Any, _: object) -> None:
-    # The driver's own idea of transactions leaves out DDL and reads; ours is below.
-    connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    connection.exec_driver_sql(connection.get_execution_options().get("kata_begin", "BEGIN"))
 
 
 def _among(
