@@ -1,8 +1,13 @@
 """A learner is deleted with all that is theirs, and the search for the rest is a real one."""
 
+import gzip
+import io
 import pathlib
+import random
+import tarfile
 import zipfile
 
+import polars
 import pytest
 
 from grader.catalog import Kata
@@ -163,6 +168,51 @@ def test_what_is_left_is_found_however_it_is_written(toy: Kata) -> None:
         "week3/Zoë O'Neil_4711_file/a.txt",
     ])  # fmt: skip
     assert not (ours.folder / "lists/of/ada_notes.md").exists()
+
+
+def _packed(kind: str, name: str, content: bytes) -> bytes:
+    """An archive with one file."""
+    made = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, content)
+    else:
+        with tarfile.open(fileobj=made, mode=f"w:{kind}") as tar:
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return made.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["zip", "", "gz", "bz2", "xz"])
+def test_what_is_packed_is_searched_too(ours: Cohort, kind: str) -> None:
+    kept = ours.folder / "kept"
+    kept.mkdir()
+    text = b"by a" + b"da17, handed in\n" * 50
+    (kept / "content").write_bytes(_packed(kind, "a.py", text))
+    (kept / "inner").write_bytes(_packed("zip", "uploads/1", _packed(kind, "a.py", text)))
+    (kept / "name").write_bytes(_packed(kind, "ada17/a.py", b"x" * 50))
+    (kept / "other").write_bytes(_packed(kind, "ada170/a.py", b"of ada170 and ada-17"))
+    (kept / "notes.gz").write_bytes(gzip.compress(text))
+    (kept / "cut.zip").write_bytes(_packed("gz", "a.py", random.Random(1).randbytes(9000))[:-500])
+    with ours.store() as store:
+        gone = privacy.forget(ours, store, ours.roster.get("ada17"))
+    assert [each.partition(",")[0] for each in gone.left] == [
+        "kept/content", "kept/cut.zip", "kept/inner", "kept/name", "kept/notes.gz",
+    ]  # fmt: skip
+    assert "cannot be unpacked" in gone.left[1]
+
+
+def test_an_export_that_is_left_is_named(ours: Cohort) -> None:
+    path = ours.folder / "marks.parquet"
+    polars.DataFrame({"learner": [f"learner ada{number}" for number in range(30)]}
+                     ).write_parquet(path)  # fmt: skip
+    assert b"ada17" not in path.read_bytes()  # it is packed
+    (ours.folder / "cut.parquet").write_bytes(path.read_bytes()[:-9])
+    with ours.store() as store:
+        gone = privacy.forget(ours, store, ours.roster.get("ada17"))
+    assert gone.left[0].startswith("cut.parquet, which cannot be unpacked")
+    assert gone.left[1:] == ["marks.parquet"]
 
 
 def test_the_rest_of_a_roster_stays_byte_for_byte(ours: Cohort) -> None:

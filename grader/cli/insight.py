@@ -188,9 +188,10 @@ def forget(learner: str, folder: pathlib.Path, yes: bool) -> None:
     Work, verdicts, marks, rulings, the roster's row, and files below the cohort's folder that are
     named by the id. What another learner has handed in with the same bytes stays, for it is theirs.
     Then everything that is left is searched for id, name, address and source: every row of the
-    database and every file of the folder. Repositories, course systems and backups are not reached.
+    database and every file of the folder, also in archives and Parquet. Repositories, course
+    systems and backups are not reached.
 
-    Exit code: 0 nothing is left, 1 something is, and is listed.
+    Exit code: 0 nothing is left, 1 something is or could not be unpacked, and is listed.
     """
     from grader.cohort import privacy
 
@@ -211,7 +212,7 @@ def forget(learner: str, folder: pathlib.Path, yes: bool) -> None:
     if not gone.left:
         screen.print_lines([*lines, f"searched {searched}: nothing of {theirs.id} is left"])
         return
-    lines += [f"searched {searched}; of {theirs.id} there is something left in:", *gone.left]
+    lines += [f"searched {searched}; of {theirs.id} something is left, or may be, in:", *gone.left]
     screen.print_lines(lines)
     screen.say("look at each: delete it, make it anew, or keep it where it is somebody else's")
     raise SystemExit(1)

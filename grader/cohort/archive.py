@@ -68,6 +68,30 @@ def open_archive(name: str, content: bytes) -> Tree:
         return _tar_tree(name, tarfile.open(fileobj=_unpacked(name, content), mode="r:"))
 
 
+def members(stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Names and content of what is packed in a file, for a search: nothing is passed over.
+
+    None, if it is not packed. Raises one of `DAMAGED`, as reading the content does.
+    """
+    if zipfile.is_zipfile(stream):
+        with zipfile.ZipFile(stream) as archive:
+            for each in archive.infolist():
+                with archive.open(each) as content:
+                    yield f"{each.filename} {each.comment!r}", content
+        return
+    stream.seek(0)
+    start = stream.read(max(len(magic) for magic, _ in _PACKERS))
+    stream.seek(0)
+    if opener := next((open for magic, open in _PACKERS if start.startswith(magic)), None):
+        yield "", opener(stream)
+    elif tarfile.is_tarfile(stream):
+        stream.seek(0)
+        with tarfile.open(fileobj=stream, mode="r:") as tar:
+            for member in tar:
+                names = f"{member.name} {member.linkname} {member.uname} {member.pax_headers}"
+                yield names, tar.extractfile(member) or io.BytesIO()
+
+
 @contextlib.contextmanager
 def _told(name: str) -> Iterator[None]:
     """Turns what hostile bytes may provoke into a refusal."""

@@ -4,15 +4,19 @@ import csv
 import dataclasses
 import io
 import json
+import math
 import os
 import pathlib
 import re
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import IO
 
 import markupsafe
+import polars
 import sqlalchemy as sa
 
+from grader.cohort import archive
 from grader.cohort.config import CONFIG, Cohort
 from grader.cohort.integrity import LEADS
 from grader.cohort.report import REPORT
@@ -21,6 +25,9 @@ from grader.cohort.store import Store
 from grader.errors import UsageError
 
 _CHUNK = 1 << 20
+#: What is unpacked of one file to be searched, and how deep: an archive of archives of archives.
+_MOST_UNPACKED = 2 * 1024**3
+_LEVELS = 4
 #: Pages that tell of everybody and can be made anew.
 _PAGES = (REPORT, LEADS)
 
@@ -31,9 +38,9 @@ class Forgotten:
 
     rows: Mapping[str, int]
     files: Sequence[pathlib.Path]
-    #: One line for each place: a file, or a row of the database.
+    #: One line for each place: a file, a row of the database, or a file that could not be unpacked.
     left: Sequence[str]
-    #: How many bytes and rows were searched for them.
+    #: How many bytes, unpacked ones too, and rows were searched for them.
     searched_bytes: int
     searched_rows: int
 
@@ -88,14 +95,11 @@ def forget(cohort: Cohort, store: Store, learner: Learner) -> Forgotten:
         searched_rows += 1
         if given_away(text):
             left.append(f"database: {where}")
-    searched_bytes = 0
+    search = _Search(given_away)
     for path in _files(cohort.folder):
-        name = f"{path.relative_to(cohort.folder)}"
-        size, found = _search(path, given_away)
-        searched_bytes += size
-        if found or given_away(os.fsencode(name)):
-            left.append(name)
-    return Forgotten(rows, files, left, searched_bytes, searched_rows)
+        if told := search.told_of(path, f"{path.relative_to(cohort.folder)}"):
+            left.append(told)
+    return Forgotten(rows, files, left, search.bytes, searched_rows)
 
 
 def _owner(name: str, ids: Collection[str]) -> str:
@@ -171,16 +175,58 @@ def _files(folder: pathlib.Path) -> Iterator[pathlib.Path]:
                 yield path
 
 
-def _search(path: pathlib.Path, given_away: Callable[[bytes], bool]) -> tuple[int, bool]:
-    """How many bytes a file has, and whether something in them gives away."""
-    size, tail = 0, b""
-    try:
-        with path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                size += len(chunk)
-                if given_away(tail + chunk):
-                    return size, True
-                tail = chunk[-1000:]
-    except OSError as error:
-        raise UsageError(f"{path} cannot be searched: {error.strerror}") from None
-    return size, False
+class _Search:
+    """Looks for a learner in files, and in what is packed in them."""
+
+    def __init__(self, given_away: Callable[[bytes], bool]) -> None:
+        self.bytes = 0
+        self._given_away = given_away
+
+    def told_of(self, path: pathlib.Path, name: str) -> str:
+        """The name, if the file or its name gives the learner away or cannot be searched; or ""."""
+        if self._given_away(os.fsencode(name)):
+            return name
+        try:
+            with path.open("rb") as stream:
+                if self._in_stream(stream):
+                    return name
+                unpacked = self.bytes
+                try:
+                    if path.suffix == ".parquet":
+                        found = any(map(self._in_stream, _rows(path)))
+                    else:
+                        found = self._in_members(stream, unpacked + _MOST_UNPACKED, _LEVELS)
+                except (*archive.DAMAGED, polars.exceptions.PolarsError) as error:
+                    return f"{name}, which cannot be unpacked to be searched: {error}"
+                return name if found else ""
+        except OSError as error:
+            raise UsageError(f"{path} cannot be searched: {error.strerror}") from None
+
+    def _in_stream(self, stream: IO[bytes], most: float = math.inf) -> bool:
+        tail = b""
+        while chunk := stream.read(_CHUNK):
+            self.bytes += len(chunk)
+            if self.bytes > most:
+                raise ValueError(f"more than {_MOST_UNPACKED // 1024**3} GB")
+            if self._given_away(tail + chunk):
+                return True
+            tail = chunk[-1000:]
+        return False
+
+    def _in_members(self, stream: IO[bytes], most: float, levels: int) -> bool:
+        stream.seek(0)
+        for names, content in archive.members(stream):
+            if self._given_away(names.encode(errors="replace")) or self._in_stream(content, most):
+                return True
+            if levels > 1 and self._in_members(content, most, levels - 1):
+                return True
+        return False
+
+
+def _rows(path: pathlib.Path) -> Iterator[IO[bytes]]:
+    """What stands in a Parquet file, as JSON."""
+    for part in polars.read_parquet(path).iter_slices(10_000):
+        text = io.BytesIO()
+        part.write_ndjson(text)
+        text.seek(0)
+        yield text
