@@ -507,6 +507,27 @@ def test_a_cluster_that_loses_a_worker_loses_nothing(
 
 
 @pytest.mark.timeout(900)
+def test_a_corrected_kata_is_graded_again_on_a_cluster(
+    cohort: Cohort, store: Store, scheduler: str
+) -> None:
+    toy = cohort.katas[0]
+    hand_in(store, toy, "s1", RIGHT)
+    hidden = toy.solutions / "hidden/test_adder.py"
+    right = hidden.read_text()
+    hidden.write_text(right.replace("got == a + b + 1000", "got == a + b"))
+    assert grades(cohort, *PROCESS).returncode == 0
+    hidden.write_text(right)
+    with worker(scheduler, cohort.catalog.root):
+        assert eventually(lambda: workers_of(scheduler) == 1, 120)
+        done = kata(cohort.catalog.root, "cohort", "regrade", "--cohort", str(cohort.folder),
+                    *PROCESS, "-j", "9", "--scheduler", scheduler)  # fmt: skip
+    assert done.returncode == 0, done
+    assert "s1: 2 of 4 points -> 4 of 4 points" in done.stdout
+    # Two for each of the worker's threads; here there would have been ten.
+    assert store.runs()[-1].slots == 2
+
+
+@pytest.mark.timeout(900)
 def test_a_cluster_that_cannot_work_says_why(
     cohort: Cohort, scheduler: str, tmp_path: pathlib.Path
 ) -> None:

@@ -7,7 +7,7 @@ import gc
 import os
 import pathlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +17,7 @@ from grader.cli.arguments import Commands, complete_engine, examples, find_catal
 from grader.errors import UsageError
 
 if TYPE_CHECKING:
+    from grader.catalog import Kata
     from grader.cohort.collect import Collected, State
     from grader.cohort.config import Cohort
     from grader.cohort.grade import Done, Place
@@ -98,6 +99,26 @@ of_learners = click.option(
 
 
 walls = click.option("--without-isolation", is_flag=True, help="Let the engine process be used.")
+_PLACE_OPTIONS = (
+    click.option(
+        "-j", "--jobs", type=click.IntRange(1, 512), default=os.cpu_count() or 1,
+        help="Gradings at once. [default: the number of processors]",
+    ),
+    click.option(
+        "--engine", "engine_name", metavar="NAME",
+        shell_complete=complete_engine,
+        help="auto, docker or bubblewrap. [default: as cohort.toml says]",
+    ),
+    walls,
+    click.option("--scheduler", metavar="URL", help="Grade on the Dask cluster of this scheduler."),
+)  # fmt: skip
+
+
+def place_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Where to grade, and how many at once: the arguments of `place_for`."""
+    for option in reversed(_PLACE_OPTIONS):
+        command = option(command)
+    return command
 
 
 def open_cohort(folder: pathlib.Path) -> "Cohort":
@@ -273,17 +294,7 @@ def _print_collected(found: Iterable["Collected"]) -> None:
 @in_cohort
 @of_katas
 @of_learners
-@click.option(
-    "-j", "--jobs", type=click.IntRange(1, 512), default=os.cpu_count() or 1,
-    help="Gradings at once. [default: the number of processors]",
-)  # fmt: skip
-@click.option(
-    "--engine", "engine_name", metavar="NAME",
-    shell_complete=complete_engine,
-    help="auto, docker or bubblewrap. [default: as cohort.toml says]",
-)  # fmt: skip
-@walls
-@click.option("--scheduler", metavar="URL", help="Grade on the Dask cluster of this scheduler.")
+@place_options
 @click.option("--retry-parked", is_flag=True, help="Try again what was parked for trouble.")
 @click.option("-v", "--verbose", is_flag=True, help="A line for each grading.")
 def grade(
@@ -314,18 +325,10 @@ def grade(
     for kata in chosen:
         _ = kata.hidden_tests
     with ours.store() as store, contextlib.ExitStack() as stack:
-        name = grading.engine_name(ours, store, engine_name)
-        place: Place
-        if scheduler:
-            place = grading.Cluster(scheduler, name, chosen, without_isolation=without_isolation)
-        else:
-            with screen.waiting("looking for an engine") as step:
-                engine, passed_over = grading.choose_engine(
-                    name, step, without_isolation=without_isolation
-                )
-            for reason in passed_over:
-                screen.say(f"passed over {reason}")
-            place = grading.Here(engine, jobs)
+        place = place_for(
+            ours, store, chosen, jobs=jobs, engine_name=engine_name,
+            without_isolation=without_isolation, scheduler=scheduler,
+        )  # fmt: skip
         stack.callback(place.close)
         if retry_parked:
             store.unpark([kata.name for kata in chosen])
@@ -341,6 +344,23 @@ def grade(
     if parked:
         screen.say(f"{len(parked)} gradings are parked for trouble; kata cohort status tells why")
     sys.exit(_TROUBLE if counts["parked"] else _DONE)
+
+
+def place_for(
+    ours: "Cohort", store: "Store", katas: "list[Kata]", *, jobs: int, engine_name: str | None,
+    without_isolation: bool, scheduler: str | None,
+) -> "Place":  # fmt: skip
+    """This machine with the engine asked for, or else the cluster; whoever asks closes it."""
+    from grader.cohort import grade as grading
+
+    name = grading.engine_name(ours, store, engine_name)
+    if scheduler:
+        return grading.Cluster(scheduler, name, katas, without_isolation=without_isolation)
+    with screen.waiting("looking for an engine") as step:
+        engine, passed_over = grading.choose_engine(name, step, without_isolation=without_isolation)
+    for reason in passed_over:
+        screen.say(f"passed over {reason}")
+    return grading.Here(engine, jobs)
 
 
 def carry_out(

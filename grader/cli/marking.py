@@ -7,7 +7,6 @@ import getpass
 import itertools
 import json
 import math
-import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -18,7 +17,15 @@ from grader import __version__
 from grader.catalog import Kata
 from grader.cli import screen
 from grader.cli.arguments import examples, find_catalog, kata_name
-from grader.cli.cohort import carry_out, in_cohort, of_katas, of_learners, open_cohort, walls
+from grader.cli.cohort import (
+    carry_out,
+    in_cohort,
+    of_katas,
+    of_learners,
+    open_cohort,
+    place_for,
+    place_options,
+)
 from grader.cohort import handout as handing
 from grader.errors import UsageError
 from grader.grading import kata_hash
@@ -204,12 +211,7 @@ def rulings(folder: pathlib.Path, learners: list[str], only_open: bool) -> None:
 )
 @in_cohort
 @of_katas
-@click.option(
-    "-j", "--jobs", type=click.IntRange(1, 512), default=os.cpu_count() or 1,
-    help="Gradings at once. [default: the number of processors]",
-)  # fmt: skip
-@click.option("--engine", "engine_name", metavar="NAME", help="[default: as cohort.toml says]")
-@walls
+@place_options
 @click.option("--apply", "apply_it", is_flag=True, help="Let the new verdicts count.")
 def regrade(
     folder: pathlib.Path,
@@ -217,6 +219,7 @@ def regrade(
     jobs: int,
     engine_name: str | None,
     without_isolation: bool,
+    scheduler: str | None,
     apply_it: bool,
 ) -> None:
     """Compare marks after a kata or the grader has changed.
@@ -225,8 +228,6 @@ def regrade(
     mark that changes is shown with the behaviours that are why, old and new side by side. Nothing
     counts before --apply. Rulings stay as they are. What the engine has trouble with keeps its old
     verdict.
-
-    To grade on a cluster, run `kata cohort grade --scheduler` first: this takes what is there.
     """
     from grader.cohort import grade as grading
     from grader.cohort.marks import Gradebook, compare
@@ -235,10 +236,10 @@ def regrade(
     ours = open_cohort(folder)
     chosen = ours.chosen(katas)
     with ours.store() as store, contextlib.ExitStack() as stack:
-        with screen.waiting("looking for an engine") as step:
-            name = grading.engine_name(ours, store, engine_name)
-            engine, _ = grading.choose_engine(name, step, without_isolation=without_isolation)
-        place = grading.Here(engine, jobs)
+        place = place_for(
+            ours, store, chosen, jobs=jobs, engine_name=engine_name,
+            without_isolation=without_isolation, scheduler=scheduler,
+        )  # fmt: skip
         stack.callback(place.close)
         work = grading.plan(store, place, chosen, asked_for=engine_name is not None)
         carry_out(store, place, work, verbose=False)
