@@ -342,7 +342,9 @@ def grade(
         told.append(f"{counts['parked']} parked")
     screen.print_lines([", ".join(told)])
     if parked:
-        screen.say(f"{len(parked)} gradings are parked for trouble; kata cohort status tells why")
+        screen.say(
+            f"{len(parked)} gradings are parked for trouble; why: {screen.program()} cohort status"
+        )
     sys.exit(_TROUBLE if counts["parked"] else _DONE)
 
 
@@ -438,4 +440,4 @@ def status(folder: pathlib.Path) -> None:
         screen.print_lines([f"parked after {trouble.tries} tries: {who} "
                             f"{trouble.kata.partition('/')[2]}: {trouble.message}"])  # fmt: skip
     if troubles:
-        screen.say("once that is mended: kata cohort grade --retry-parked")
+        screen.say(f"once that is mended: {screen.program()} cohort grade --retry-parked")

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 
 from grader.catalog import Catalog
+from grader.cli import screen
 from grader.engines import ENGINES
 from grader.engines.base import locked
 from grader.errors import GraderError
@@ -195,7 +196,7 @@ def _image() -> Iterator[Check]:
             yield Check("image", State.GOOD, tag)
         else:
             yield Check("image", State.NOTE, "is built by the first grading with Docker",
-                        "kata grade --engine docker")  # fmt: skip
+                        f"{screen.program()} grade --engine docker")  # fmt: skip
 
 
 def _disk(root: pathlib.Path | None) -> Iterator[Check]:
@@ -233,7 +234,7 @@ def _memory() -> Iterator[Check]:
         yield Check("memory", State.GOOD, "not known on this system")
     elif free < _NEEDED_MEMORY_MB:
         yield Check("memory", State.NOTE, f"{free:,} MB available; a grading may take 1,024",
-                    "kata grade -j 1")  # fmt: skip
+                    f"{screen.program()} grade -j 1")  # fmt: skip
     else:
         yield Check("memory", State.GOOD, f"{free:,} MB available")
 

@@ -257,7 +257,7 @@ def regrade(
                 _print_changes(kata, [each for each in changes if each.kata == kata.name])
         if stuck:
             screen.say(f"{len(stuck)} gradings are parked for trouble; these keep the old verdict "
-                       "(kata cohort status tells why)")  # fmt: skip
+                       f"({screen.program()} cohort status tells why)")  # fmt: skip
         if not new:
             screen.print_lines(["Neither a kata nor the grader has changed since marks were made."])
         elif apply_it:
@@ -333,7 +333,7 @@ def export(
             written.append(path)
     waiting = sum(bool(made.waiting) for made in book.marks.values())
     if waiting:
-        screen.say(f"{waiting} marks wait for a verdict; kata cohort grade goes on")
+        screen.say(f"{waiting} marks wait for a verdict; to go on: {screen.program()} cohort grade")
     screen.print_paths(written)
 
 

@@ -140,8 +140,8 @@ def _build_libraries(client: docker.DockerClient, base: str, tag: str, progress:
         target = json.loads(answer)
     except (docker.errors.DockerException, ValueError) as error:
         raise EngineTrouble(
-            f"the base image {base} has no working python3 ({_first_line(error)}); set "
-            "KATA_BASE_IMAGE to one that has"
+            f"python3 does not run in a container of the base image {base} "
+            f"({_first_line(error)}); if the image is why, set KATA_BASE_IMAGE to another"
         ) from error
     requirements = _requirements_for(target)
     with tempfile.TemporaryDirectory(prefix="kata-image-") as folder:
