@@ -138,7 +138,7 @@ def test_clock_and_memory(toy: Kata, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "earlier than files of your clone" in checked(checks, "clock").found
     assert checked(checks, "memory").state is State.NOTE
     assert checked(checks, "memory").found.startswith("300 MB available")
-    assert checked(checks, "memory").mend .endswith("kata grade -j 1")
+    assert checked(checks, "memory").mend.endswith("kata grade -j 1")
 
 
 def test_a_full_disk(toy: Kata, monkeypatch: pytest.MonkeyPatch) -> None:
