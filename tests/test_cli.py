@@ -154,6 +154,17 @@ def test_a_broken_kata_is_the_graders_trouble(toy: Kata) -> None:
     assert "kata.toml: title" in " ".join(done.stderr.split())
 
 
+@pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="there is no full device here")
+@pytest.mark.parametrize("arguments", [["list"], ["grade", "--json", *PLAIN]])
+def test_output_that_cannot_be_written_is_trouble(toy: Kata, arguments: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*KATA, *arguments], cwd=toy.folder, stdout=full,
+                              stderr=subprocess.PIPE, encoding="utf-8")  # fmt: skip
+    assert done.returncode == 4
+    assert "cannot write: No space left on device; make room" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_hidden_test_that_breaks_is_the_graders_trouble(toy: Kata) -> None:
     path = toy.solutions / "hidden/test_adder.py"
     path.write_text(path.read_text().replace("rng.integers(1, 9, 5)", "rng.no_such_thing()"))

@@ -1,5 +1,6 @@
 """The commands. Nothing else in the package prints."""
 
+import errno
 import os
 import pathlib
 import signal
@@ -334,6 +335,11 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(INTERRUPTED)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            where = f" to {error.filename}" if error.filename else ""
+            screen.say(f"cannot write{where}: {error.strerror}; make room, then do it again")
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            sys.exit(TROUBLE)
         # A defect of ours must not look like a learner's failure, which has exit code 1.
         screen.say(f"the grader broke ({type(error).__name__}: {error}); please report it")
         if os.environ.get("KATA_TRACEBACK"):
