@@ -141,7 +141,7 @@ def main() -> None:
 
 @main.command()
 @click.option("--kata", "names", multiple=True, help="Only this one; may be repeated.")
-@click.option("--seeds", default=3, show_default=True)
+@click.option("--seeds", default=6, show_default=True)
 @click.option("--most", default=12, show_default=True, help="Wrong answers of each kata.")
 @click.option("--engine", "engine_name", default="auto", show_default=True)
 @click.option("-j", "--jobs", default=os.cpu_count() or 1)
