@@ -379,6 +379,46 @@ def test_a_hostile_archive_is_refused_and_the_rest_goes_on(toy: Kata, name: str)
     assert {path.relative_to(cohort.folder).parts[0] for path in new} <= {"in", "cohort.sqlite"}
 
 
+def test_a_name_says_which_kata_loose_files_are_for(toy: Kata) -> None:
+    cohorts.second_kata(toy)
+    rows = "".join(f"{id},Learner {id},,,,\n" for id in ("a1", "b2", "c3", "d4", "e5", "f6"))
+    cohort = cohorts.make(toy, rows, katas=("adder", "adder-two"))
+    write(cohort.folder / "in", {
+        "a1_adder.zip": zipped({"adder.py": "a"}), "b2_adder-two.tar.gz": tarred(
+        {"adder.py": "b"}), "c3/adder-two.zip": zipped({"work/adder.py": "c"}),
+        "d4_adder/adder.py": "d", "e5/adder.py": "e", "f6_work.zip": zipped({"adder.py": "f"}),
+    })  # fmt: skip
+    troubles = [each for each in drop(cohort) if each.state == "trouble"]
+    assert [each.learner for each in troubles] == ["e5", "f6"]
+    assert "e5/adder/" in troubles[0].told
+    assert "--kata" in troubles[1].told
+    with cohort.store() as store:
+        assert sorted(kept(store)) == [
+            ("a1", "adder", "a"), ("b2", "adder-two", "b"), ("c3", "adder-two", "c"),
+            ("d4", "adder", "d"),
+        ]  # fmt: skip
+    (cohort.folder / "in/e5/adder.py").unlink()
+    assert [each.state for each in drop(cohort) if each.learner == "e5"] == ["absent"]
+
+
+def test_names_in_a_zip_without_the_flag_for_utf_8(toy: Kata) -> None:
+    cohort = cohorts.make(toy, "a1,Zoë Müller,,,,\nb2,B,,,,\n")
+    name = "Zoë Müller_13_assignsubmission_file/adder.py"
+    content = zipped({name: RIGHT, "Nemo_14_assignsubmission_file/adder.py": RIGHT})
+    for magic, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        start = content.index(magic) + place
+        content = content[: start + 1] + b"\0" + content[start + 2 :]
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.namelist()[0] != name
+    (cohort.folder / "moodle.zip").write_bytes(content)
+    now = dt.datetime.now(dt.UTC)
+    with cohort.store() as store:
+        done = list(uploads.from_moodle(cohort, store, cohort.folder / "moodle.zip",
+                                        cohort.katas, now))  # fmt: skip
+        assert [(each.learner, each.state) for each in done] == [("a1", "new"), ("", "trouble")]
+        assert "14 of moodle.zip, Nemo, fits nobody" in done[1].told
+
+
 def test_without_a_kata_a_broken_archive_is_told_but_not_guessed(toy: Kata) -> None:
     cohorts.second_kata(toy)
     cohort = cohorts.make(toy, "a1,A,,,,\n", katas=("adder", "adder-two"))

@@ -123,6 +123,9 @@ def test_regrade(toy: Kata, tmp_path: pathlib.Path) -> None:
     cohort(toy, folder, "grade", "--engine", "bubblewrap")
     assert "2 of 4 points" in cohort(toy, folder, "marks", "--learners", "ada17")
     hidden.write_text(right)
+    again = kata(root_of(toy), "cohort", "grade", "--cohort", str(folder))
+    assert "cohort regrade" in again.stderr
+    assert "2 of 4 points" in cohort(toy, folder, "marks", "--learners", "ada17")
     shown = cohort(toy, folder, "regrade")
     assert "1 mark changes, 1 up and 0 down" in shown
     assert "ada17: 2 of 4 points -> 4 of 4 points" in shown

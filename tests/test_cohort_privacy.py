@@ -100,6 +100,23 @@ def test_the_command(ours: Cohort, toy: Kata) -> None:
     assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "notes.txt")
 
 
+def test_who_was_struck_from_the_roster_can_still_be_forgotten(ours: Cohort, toy: Kata) -> None:
+    root, place = root_of(toy), ["--cohort", str(ours.folder)]
+    with ours.store() as store:
+        fill(ours, store, toy)
+    roster = ours.folder / "roster.csv"
+    lines = roster.read_text().splitlines(keepends=True)
+    roster.write_text("".join(line for line in lines if not line.startswith("ada17")))
+    assert run(root, "cohort", "forget", "nobody", *place, "--yes").returncode == 2
+    done = run(root, "cohort", "forget", "ada17", *place, "--yes")
+    assert done.returncode == 0, done
+    assert "not in the roster any more" in done.stderr
+    assert "0 of the roster" in done.stdout
+    assert not (ours.folder / "pages/ada17.html").exists()
+    with ours.store() as store:
+        assert store.learners() == {"bob18"}
+
+
 def test_a_roster_with_semicolons_keeps_the_rest(ours: Cohort, toy: Kata) -> None:
     path: pathlib.Path = ours.folder / "roster.csv"
     text = 'id;name;email\n\na1;"Ada;\nof two lines";\nb2; Bob ;b@example.org\n'

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _DONE, _REFUSED, _TROUBLE = 0, 1, 4
 #: Lines about single learners, beyond which the rest is only counted.
 _MOST_LINES = 20
+_NAMED = 3
 
 
 class _CohortCommands(Commands):
@@ -140,8 +141,9 @@ def init(folder: pathlib.Path) -> None:
               log and export, so no name
       name    stays in this file, as the address does
       email   may be left empty
-      source  a repository's URL, or a folder (from here); empty where
-              work arrives by Moodle, Canvas or a drop folder
+      source  a repository's URL, or a folder (from here) with a folder
+              for each kata; empty where work arrives by Moodle, Canvas
+              or a drop folder
 
     Columns moodle and canvas may hold the numbers by which those know a learner, where names do
     not match.
@@ -174,13 +176,13 @@ def init(folder: pathlib.Path) -> None:
 )  # fmt: skip
 @click.option(
     "--drop", type=click.Path(path_type=pathlib.Path), metavar="DIR",
-    help="A folder with a folder or an archive for each id: a1/…, a1.zip, a1_KATA.tar.gz.",
+    help="A folder with work by id: a1/KATA/…, a1.zip with such folders, a1_KATA.zip.",
 )  # fmt: skip
 @click.option("--watch", is_flag=True, help="With --drop: again whenever something arrives.")
 @click.option(
     "--at", metavar="TIME",
     help="Of an export or --drop: when it was handed in, as 2026-10-24T23:59, in the cohort's "
-    "time zone.",
+    "time zone. What is known already keeps its time.",
 )  # fmt: skip
 def collect(
     folder: pathlib.Path,
@@ -252,8 +254,12 @@ def _moment(ours: "Cohort", text: str | None) -> datetime.datetime | None:
         return None
     try:
         local = datetime.datetime.fromisoformat(text)
+        if "T" not in text.upper() and " " not in text:
+            raise ValueError  # a date alone would be its first moment
     except ValueError:
-        raise UsageError(f"--at {text!r} is no time; write one like 2026-10-24T23:59") from None
+        raise UsageError(
+            f"--at {text!r} is no date with a time; write one like 2026-10-24T23:59"
+        ) from None
     return local.astimezone(datetime.UTC) if local.tzinfo else ours.config.utc(local)
 
 
@@ -265,11 +271,17 @@ def _line_of(each: "Collected") -> str:
 def _print_collected(found: Iterable["Collected"]) -> None:
     found = list(found)
     states = collections.Counter(each.state for each in found)
-    worth = [each for each in found if each.state in ("refused", "trouble", "absent")]
-    for each in worth[:_MOST_LINES]:
-        screen.say(_line_of(each))
-    if len(worth) > _MOST_LINES:
-        screen.say(f"and {len(worth) - _MOST_LINES} more of these")
+    lines = [_line_of(each) for each in found if each.state in ("refused", "trouble")]
+    absent: dict[str, list[str]] = {}
+    for each in found:
+        if each.state == "absent":
+            absent.setdefault(each.told, []).append(each.learner)
+    lines += [f"{', '.join(ids)}: {told}" if len(ids) <= _NAMED else f"{len(ids)} learners: {told}"
+              for told, ids in absent.items()]  # fmt: skip
+    for line in lines[:_MOST_LINES]:
+        screen.say(line)
+    if len(lines) > _MOST_LINES:
+        screen.say(f"and {len(lines) - _MOST_LINES} more of these")
     words: dict[State, str] = {
         "new": "new",
         "known": "known already",
@@ -279,7 +291,8 @@ def _print_collected(found: Iterable["Collected"]) -> None:
         "trouble": "in trouble",
     }
     told = [f"{states[state]} {word}" for state, word in words.items() if states[state]]
-    screen.print_lines([f"collected: {', '.join(told) or 'nothing'}"])
+    nothing = "nothing: none of these learners' work on these katas was there"
+    screen.print_lines([f"collected: {', '.join(told) or nothing}"])
 
 
 @cohort.command(
@@ -321,7 +334,7 @@ def grade(
 
     ours = open_cohort(folder)
     chosen = ours.chosen(katas)
-    people = [learner.id for learner in ours.roster.chosen(learners)] if learners else None
+    people = [learner.id for learner in ours.roster.chosen(learners)]
     for kata in chosen:
         _ = kata.hidden_tests
     with ours.store() as store, contextlib.ExitStack() as stack:
@@ -335,12 +348,17 @@ def grade(
         work = grading.plan(store, place, chosen, people, asked_for=engine_name is not None)
         counts = carry_out(store, place, work, verbose)
         parked = [each for each in store.troubles() if each.parked]
+        new = grading.renewed(store, place.image, chosen)
     told = [f"graded {counts['graded']} of {len(work)} due"]
     if counts["elsewhere"]:
         told.append(f"{counts['elsewhere']} by another grader, or forgotten meanwhile")
     if counts["parked"]:
         told.append(f"{counts['parked']} parked")
     screen.print_lines([", ".join(told)])
+    if new:
+        screen.say(f"{len(new)} of the katas, or the grader, changed since marks were made; what "
+                   "that changes, and how to let it count: "
+                   f"{screen.program()} cohort regrade")  # fmt: skip
     if parked:
         screen.say(
             f"{len(parked)} gradings are parked for trouble; why: {screen.program()} cohort status"

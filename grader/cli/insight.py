@@ -185,7 +185,8 @@ def integrity(
 def forget(learner: str, folder: pathlib.Path, yes: bool) -> None:
     """Delete LEARNER (an id) and all that is theirs; prove it.
 
-    Work, verdicts, marks, rulings, the roster's row, and files below the cohort's folder that are
+    LEARNER is in the roster, or was: whoever is struck from it is still kept elsewhere. Deleted are
+    work, verdicts, marks, rulings, the roster's row, and files below the cohort's folder that are
     named by the id. What another learner has handed in with the same bytes stays, for it is theirs.
     Then everything that is left is searched for id, name, address and source: every row of the
     database and every file of the folder, also in archives and Parquet. Repositories, course
@@ -196,8 +197,11 @@ def forget(learner: str, folder: pathlib.Path, yes: bool) -> None:
     from grader.cohort import privacy
 
     ours = open_cohort(folder)
-    theirs = ours.roster.get(learner)
     with ours.store() as store:
+        theirs = privacy.known(ours, store, learner)
+        if not theirs.name:
+            screen.say(f"{theirs.id} is not in the roster any more, so nothing can be searched for "
+                       "but the id")  # fmt: skip
         if not yes:
             count = len(store.hand_ins([theirs.id]))
             files = privacy.theirs(ours, theirs.id)
@@ -208,7 +212,8 @@ def forget(learner: str, folder: pathlib.Path, yes: bool) -> None:
         gone = privacy.forget(ours, store, theirs)
     rows = ", ".join(f"{count} of {table}" for table, count in gone.rows.items())
     searched = f"{gone.searched_rows} rows and {gone.searched_bytes} bytes of files"
-    lines = [f"deleted: {rows}, 1 of the roster", f"files deleted: {len(gone.files)}"]
+    lines = [f"deleted: {rows}, {int(bool(theirs.name))} of the roster",
+             f"files deleted: {len(gone.files)}"]  # fmt: skip
     if not gone.left:
         screen.print_lines([*lines, f"searched {searched}: nothing of {theirs.id} is left"])
         return

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from grader import __version__
 from grader.catalog import Kata
 from grader.cli import screen
 from grader.cli.arguments import examples, find_catalog, kata_name
@@ -28,7 +27,6 @@ from grader.cli.cohort import (
 )
 from grader.cohort import handout as handing
 from grader.errors import UsageError
-from grader.grading import kata_hash
 
 if TYPE_CHECKING:
     # Imported where they are needed: `kata` works without the libraries of cohorts.
@@ -231,7 +229,6 @@ def regrade(
     """
     from grader.cohort import grade as grading
     from grader.cohort.marks import Gradebook, compare
-    from grader.cohort.records import Edition
 
     ours = open_cohort(folder)
     chosen = ours.chosen(katas)
@@ -241,13 +238,11 @@ def regrade(
             without_isolation=without_isolation, scheduler=scheduler,
         )  # fmt: skip
         stack.callback(place.close)
-        work = grading.plan(store, place, chosen, asked_for=engine_name is not None)
+        work = grading.plan(
+            store, place, chosen, ours.roster.ids, asked_for=engine_name is not None
+        )
         carry_out(store, place, work, verbose=False)
-        editions = {
-            kata.name: Edition(kata_hash(kata), place.image, __version__).id for kata in chosen
-        }
-        new = {kata: edition for kata, edition in editions.items()
-               if store.applied(kata) not in (None, edition)}  # fmt: skip
+        new = grading.renewed(store, place.image, chosen)
         moment = now()
         before = Gradebook.make(ours, store, moment)
         changes = compare(before, Gradebook.make(ours, store, moment, new), store)

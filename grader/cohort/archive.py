@@ -30,6 +30,8 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 _OTHER_SUFFIXES = (".rar", ".7z", ".gz", ".bz2", ".xz", ".zst")
 _IGNORED = IGNORED_FOLDERS | {"__MACOSX"}
 _PIECE = 1 << 20
+#: Of a zip's member: its name is UTF-8.
+_UTF8 = 1 << 11
 #: What reading damaged or hostile bytes may raise.
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError,
            OverflowError, RuntimeError, OSError)  # fmt: skip
@@ -77,7 +79,7 @@ def members(stream: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
         with zipfile.ZipFile(stream) as archive:
             for each in archive.infolist():
                 with archive.open(each) as content:
-                    yield f"{each.filename} {each.comment!r}", content
+                    yield f"{zipped_name(each)} {each.comment!r}", content
         return
     stream.seek(0)
     start = stream.read(max(len(magic) for magic, _ in _PACKERS))
@@ -123,11 +125,19 @@ def _unpacked(name: str, content: bytes) -> IO[bytes]:
     return whole
 
 
+def zipped_name(member: zipfile.ZipInfo) -> str:
+    """A member's name. Many programs write UTF-8 without the flag that says so."""
+    if not member.flag_bits & _UTF8:
+        with contextlib.suppress(UnicodeError):
+            return member.filename.encode("cp437").decode("utf-8")
+    return member.filename
+
+
 def _zip_tree(name: str, archive: zipfile.ZipFile) -> Tree:
     tree: dict[str, Callable[[], bytes]] = {}
     for member in archive.infolist():
         kind = stat.S_IFMT(member.external_attr >> 16)
-        path = _path(name, member.filename)
+        path = _path(name, zipped_name(member))
         if member.is_dir() or path is None:
             continue
         if kind not in (0, stat.S_IFREG):

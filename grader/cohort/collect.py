@@ -67,8 +67,8 @@ def from_drop(
 ) -> Iterator[Collected]:  # fmt: skip
     """Collects a folder that holds, for each learner, a folder or archives named by their id.
 
-    "a1/…" with katas, archives or files in it; "a1.zip"; or "a1_KATA.zip" for a single kata.
-    With `only`, nothing of other learners (ids) is looked at.
+    "a1/…" with katas, archives or files in it; "a1.zip"; or "a1_KATA.zip" and "a1_KATA/" for what
+    may as well be one kata's files alone. With `only`, nothing of others (ids) is looked at.
     """
     try:
         entries = sorted(folder.iterdir())
@@ -98,8 +98,9 @@ def from_drop(
             looks[learner.id] = last_look(store, "drop", learner.id)
         take = from_folder if is_folder else _from_archive
         look = looks[learner.id]
+        meant = _meant(katas, path.name[len(learner.id) :]) if is_folder else katas
         try:
-            yield from take(cohort, store, learner.id, path, katas, now, "drop", look, at)
+            yield from take(cohort, store, learner.id, path, meant or katas, now, "drop", look, at)
         except OSError as error:
             unseen.add(learner.id)
             yield Collected(learner.id, "", "trouble", unreadable(path, error))
@@ -190,7 +191,19 @@ def from_folder(
     for path in archives:
         yield from _from_archive(cohort, store, learner, path, katas, now, source, look, at)
     if not found and not archives:
-        yield Collected(learner, "", "absent", f"{folder} holds none of the katas")
+        yield _nothing_in(cohort, learner, folder)
+
+
+def _nothing_in(cohort: Cohort, learner: str, folder: pathlib.Path) -> Collected:
+    """A folder without any of the katas asked for: without work, or not laid out as it must be."""
+    empty = not any(not path.name.startswith(".") for path in folder.iterdir())
+    if empty or any(_kata_folder(folder, kata, cohort.katas) for kata in cohort.katas):
+        return Collected(learner, "", "absent", f"{folder} holds none of the katas")
+    told = (
+        f"{folder} holds no folder of a kata; put each kata's files into one of its name, like "
+        f"{folder.name}/{cohort.katas[0].short_name}/, or name the kata with --kata"
+    )
+    return Collected(learner, "", "trouble", told)
 
 
 def _shared_progress(folder: pathlib.Path) -> Progress | None:
@@ -242,15 +255,16 @@ def from_files(
             else:
                 tree[name] = read
     except RefusedSubmission as error:
-        named = squeezed(" ".join(files))
-        meant = [each for each in katas if len(katas) == 1 or squeezed(each.short_name) in named]
+        meant = _meant(katas, *files)
         yield from (keep(kata, error) for kata in meant)
         if not meant:
             told = f"{where}: {error}; which kata it is for cannot be told: collect it with --kata"
             yield Collected(learner, "", "trouble", told)
         return
-    prefixes = [(kata, _prefix(tree, kata, katas)) for kata in katas]
-    found = [(kata, prefix) for kata, prefix in prefixes if prefix is not None]
+    found = _found(tree, katas)
+    if not found and len(meant := _meant(katas, *files)) == 1:
+        katas = meant
+        found = _found(tree, katas)
     if not found and len(katas) == 1:
         found = [(katas[0], _wrapper(tree))]
     for kata, prefix in found:
@@ -260,7 +274,10 @@ def from_files(
         except RefusedSubmission as error:
             yield keep(kata, error)
     if not found:
-        told = f"{where} holds none of the katas; collect it with --kata"
+        told = (
+            f"no kata found in {where}: neither a folder of a kata's name, nor that name in "
+            "the file's own; collect it with --kata"
+        )
         yield Collected(learner, "", "trouble", told)
 
 
@@ -287,6 +304,22 @@ def file_content(path: pathlib.Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise RefusedSubmission(f"{name} cannot be read: {error.strerror}") from None
+
+
+def _meant(katas: Sequence[Kata], *names: str) -> Sequence[Kata]:
+    """The katas that names of files or folders speak of; a single one is meant anyhow."""
+    said = squeezed(" ".join(names))
+    found = [kata for kata in katas if len(katas) == 1 or squeezed(kata.short_name) in said]
+    # "adder-two" does not speak of "adder".
+    return [kata for kata in found
+            if not any(squeezed(kata.short_name) in squeezed(other.short_name)
+                       for other in found if other is not kata)]  # fmt: skip
+
+
+def _found(tree: Tree, katas: Sequence[Kata]) -> list[tuple[Kata, str]]:
+    """The katas in a tree, each with the path that it lies below."""
+    prefixes = [(kata, _prefix(tree, kata, katas)) for kata in katas]
+    return [(kata, prefix) for kata, prefix in prefixes if prefix is not None]
 
 
 def _prefix(tree: Tree, kata: Kata, katas: Sequence[Kata]) -> str | None:

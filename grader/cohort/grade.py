@@ -160,6 +160,15 @@ def plan(
     ]
 
 
+def renewed(store: Store, image: str, katas: Sequence[Kata]) -> dict[str, str]:
+    """The edition (id) of each kata (full name) that has changed since its marks were made.
+
+    Verdicts under it count once it is applied.
+    """
+    return {name: edition.id for name, edition in _editions(image, katas).items()
+            if store.applied(name) not in (None, edition.id)}  # fmt: skip
+
+
 def due_now(
     store: Store, katas: Sequence[Kata], hand_ins: Sequence[HandIn]
 ) -> Collection[tuple[str, str]]:

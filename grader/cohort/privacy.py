@@ -50,7 +50,8 @@ def theirs(cohort: Cohort, id: str) -> list[pathlib.Path]:
 
     What lies in another learner's folder or source is theirs, whatever it is called.
     """
-    wanted, ids = id.casefold(), {each.casefold() for each in cohort.roster.ids}
+    wanted = id.casefold()
+    ids = {wanted, *(each.casefold() for each in cohort.roster.ids)}
     sources = {(cohort.folder / each.source).resolve() for each in cohort.roster.learners
                if each.source and each.id.casefold() != wanted}  # fmt: skip
     database = pathlib.Path(sa.make_url(cohort.database).database or "").absolute()
@@ -68,6 +69,16 @@ def theirs(cohort: Cohort, id: str) -> list[pathlib.Path]:
                       if not owned[name] and pathlib.Path(place, name).resolve() not in sources
                      ]  # fmt: skip
     return sorted(set(found))
+
+
+def known(cohort: Cohort, store: Store, id: str) -> Learner:
+    """A learner of the roster, or one who has been struck from it and whose work is still here."""
+    try:
+        return cohort.roster.get(id)
+    except UsageError:
+        if id in store.learners():
+            return Learner(id, "")
+        raise
 
 
 def forget(cohort: Cohort, store: Store, learner: Learner) -> Forgotten:

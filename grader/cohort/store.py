@@ -114,6 +114,12 @@ class Store:
         with self._read() as connection:
             return [HandIn(*row) for row in connection.execute(query).all()]
 
+    def learners(self) -> set[str]:
+        """Ids of all of whom something is kept, in the roster or not."""
+        query = sa.union(sa.select(HAND_IN.c.learner), sa.select(RULING.c.learner))
+        with self._read() as connection:
+            return set(connection.execute(query).scalars())
+
     def submission(self, kata: str, hash: str) -> Submission:
         """The content of a submission. Raises `KeyError` if it is not kept (any more)."""
         query = sa.select(SUBMISSION.c.content).where(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Literal
 
 from grader.catalog import Kata
-from grader.cohort.archive import DAMAGED, MAX_PACKED
+from grader.cohort.archive import DAMAGED, MAX_PACKED, zipped_name
 from grader.cohort.collect import (
     Collected,
     Origin,
@@ -105,8 +105,9 @@ def _from_export(
             owner = ids.get(person) or (candidates[0] if len(candidates) == 1 else None)
             if owner is None:
                 why = "more than one" if candidates else "nobody"
-                told = (f"number {person} of {export.name} fits {why} in the roster; put {person} "
-                        f"into a column {system} there")  # fmt: skip
+                told = (f"number {person} of {export.name}, {people[person] or 'without a name'}, "
+                        f"fits {why} in the roster; put {person} into a column {system} there"
+                        )  # fmt: skip
                 yield Collected("", "", "trouble", told)
                 continue
             if only is not None and owner.id not in only:
@@ -138,7 +139,11 @@ def _members(
                     made = dt.datetime(*member.date_time).astimezone(dt.UTC)
                 except ValueError:
                     made = changed_at(export)
-                yield member.filename, made, functools.partial(_unzipped, export, archive, member)
+                yield (
+                    zipped_name(member),
+                    made,
+                    functools.partial(_unzipped, export, archive, member),
+                )
     except OSError as error:
         raise UsageError(f"{export} cannot be read: {error.strerror}") from None
     except DAMAGED:
