@@ -28,7 +28,7 @@ class EngineTrouble(GraderError):
 
 
 class Stopped(GraderError):
-    """A grading was asked to end before its verdict."""
+    """Somebody has ended a grading before its verdict, or a command before it was done."""
 
     exit_code = 130
 

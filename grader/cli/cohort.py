@@ -14,7 +14,7 @@ import click
 
 from grader.cli import screen
 from grader.cli.arguments import Commands, complete_engine, examples, find_catalog
-from grader.errors import UsageError
+from grader.errors import Stopped, UsageError
 
 if TYPE_CHECKING:
     from grader.catalog import Kata
@@ -290,6 +290,8 @@ def _print_collected(found: Iterable["Collected"]) -> None:
         "absent": "without work",
         "trouble": "in trouble",
     }
+    if states["untouched"] == 1:
+        words["untouched"] = "untouched starter"
     told = [f"{states[state]} {word}" for state, word in words.items() if states[state]]
     nothing = "nothing: none of these learners' work on these katas was there"
     screen.print_lines([f"collected: {', '.join(told) or nothing}"])
@@ -349,7 +351,8 @@ def grade(
         counts = carry_out(store, place, work, verbose)
         parked = [each for each in store.troubles() if each.parked]
         new = grading.renewed(store, place.image, chosen)
-    told = [f"graded {counts['graded']} of {len(work)} due"]
+        why = "" if work else f": {grading.why_nothing(store, chosen, people)}"
+    told = [f"graded {counts['graded']} of {len(work)} due{why}"]
     if counts["elsewhere"]:
         told.append(f"{counts['elsewhere']} by another grader, or forgotten meanwhile")
     if counts["parked"]:
@@ -361,7 +364,8 @@ def grade(
                    f"{screen.program()} cohort regrade")  # fmt: skip
     if parked:
         screen.say(
-            f"{len(parked)} gradings are parked for trouble; why: {screen.program()} cohort status"
+            f"{screen.counted(len(parked), 'grading')} parked for trouble; why: "
+            f"{screen.program()} cohort status"
         )
     sys.exit(_TROUBLE if counts["parked"] else _DONE)
 
@@ -386,18 +390,25 @@ def place_for(
 def carry_out(
     store: "Store", place: "Place", work: list[Any], verbose: bool
 ) -> collections.Counter[str]:
+    """Grades, and counts what became of it. Raises `Stopped` with what is kept on Ctrl-C."""
     from grader.cohort import grade as grading
 
     counts: collections.Counter[str] = collections.Counter()
-    with screen.long_progress("grading", len(work)) as advance:
-        for done in grading.carry_out(store, place, work):
-            if done.settled:
-                what = "parked" if done.parked else "graded" if done.verdict else "elsewhere"
-                counts[what] += 1
-                advance(1)
-            if verbose or done.trouble:
-                for learner in done.due.learners:
-                    screen.say(f"{learner} {done.due.kata.short_name}: {_told(done)}")
+    try:
+        with screen.long_progress("grading", len(work)) as advance:
+            for done in grading.carry_out(store, place, work):
+                if done.settled:
+                    what = "parked" if done.parked else "graded" if done.verdict else "elsewhere"
+                    counts[what] += 1
+                    advance(1)
+                if verbose or done.trouble:
+                    for learner in done.due.learners:
+                        screen.say(f"{learner} {done.due.kata.short_name}: {_told(done)}")
+    except KeyboardInterrupt:
+        raise Stopped(
+            f"interrupted: {counts['graded']} of {len(work)} graded and kept; the same command "
+            "goes on"
+        ) from None
     return counts
 
 
@@ -440,7 +451,7 @@ def status(folder: pathlib.Path) -> None:
                      refused, parked[kata.name]])  # fmt: skip
     heads = ["kata", "learners", "hand-ins", "due", "refused", "parked"]
     screen.print_table(heads, [list(map(str, row)) for row in rows])
-    lines = [f"{len(ours.roster.learners)} learners in the roster"]
+    lines = [f"{screen.counted(len(ours.roster.learners), 'learner')} in the roster"]
     if runs:
         last = runs[-1]
         begun = last.begun.astimezone(ours.config.zone)

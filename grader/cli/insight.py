@@ -13,6 +13,7 @@ from grader.cli import screen
 from grader.cli.arguments import examples
 from grader.cli.cohort import in_cohort, of_katas, open_cohort, walls
 from grader.cli.marking import anonymously, now, write
+from grader.errors import Stopped
 
 if TYPE_CHECKING:
     # Imported where they are needed: `kata` works without the libraries of cohorts.
@@ -167,8 +168,8 @@ def integrity(
         write(path, [looking.page(ours, store, leads, now(), rename, pairs)])
     screen.say(
         f"leads, none of them a verdict: {len(leads.same)} of the same bytes, "
-        f"{len(leads.similar)} similar pairs, {len(leads.chance or ())} by chance, "
-        f"{len(leads.tried)} with traces of attacks"
+        f"{screen.counted(len(leads.similar), 'similar pair')}, "
+        f"{len(leads.chance or ())} by chance, {len(leads.tried)} with traces of attacks"
     )
     screen.print_paths([path])
 
@@ -205,10 +206,13 @@ def forget(learner: str, folder: pathlib.Path, yes: bool) -> None:
         if not yes:
             count = len(store.hand_ins([theirs.id]))
             files = privacy.theirs(ours, theirs.id)
-            screen.say(f"{theirs.id}: {count} hand-ins with their verdicts, rulings, the roster's "
-                       f"row, {len(files)} files or folders")  # fmt: skip
+            screen.say(
+                f"{theirs.id}: {screen.counted(count, 'hand-in')}, verdicts, rulings, the roster's "
+                f"row, {len(files)} files or folders"
+            )
             screen.print_paths(files)
-            click.confirm("Delete all of it, for good?", abort=True, err=True)
+            if not _confirmed("Delete all of it, for good?"):
+                raise Stopped("nothing was deleted")
         gone = privacy.forget(ours, store, theirs)
     rows = ", ".join(f"{count} of {table}" for table, count in gone.rows.items())
     searched = f"{gone.searched_rows} rows and {gone.searched_bytes} bytes of files"
@@ -224,6 +228,15 @@ def forget(learner: str, folder: pathlib.Path, yes: bool) -> None:
 
 
 COMMANDS = (report, board, integrity, forget)
+
+
+def _confirmed(question: str) -> bool:
+    """No is also Ctrl-C, and the end of the input."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        return False
 
 
 def _report(ours: "Cohort", store: "Store", silent_days: int, anonymous: bool) -> "Report":

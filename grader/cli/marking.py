@@ -9,7 +9,7 @@ import json
 import math
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -40,6 +40,23 @@ _Path = click.Path(path_type=pathlib.Path)
 anonymously = click.option("--anonymous", is_flag=True, help="Pseudonyms instead of ids.")
 
 
+class _Points(click.FloatRange):
+    """Points on the command line, with plain words for what is none."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            points = float(value)
+        except ValueError:
+            points = math.nan
+        if not math.isfinite(points):
+            self.fail(f"{value!r} is not a number; write one like 3.5, with a point", param, ctx)
+        if self.min is not None and points < self.min:
+            self.fail(f"{value} is less than {self.min:g}; --add takes points away", param, ctx)
+        return points
+
+
 @click.command(
     epilog=examples(
         "kata cohort handout --to ../katas-for-learners",
@@ -68,15 +85,19 @@ def handout(to: pathlib.Path) -> None:
 @click.command(
     "marks",
     epilog=examples(
-        "kata cohort marks                    everybody, one line each",
-        "kata cohort marks --learner ada17    how the marks came about",
+        "kata cohort marks              everybody, one line each",
+        "kata cohort marks ada17        how the marks came about",
+        "kata cohort marks ada17 bob18 --anonymous",
     ),
 )
+@click.argument("ids", nargs=-1, metavar="[LEARNER]...")
 @in_cohort
 @of_learners
 @anonymously
-def show_marks(folder: pathlib.Path, learners: list[str], anonymous: bool) -> None:
-    """Show marks, and with --learner how they came about.
+def show_marks(
+    ids: tuple[str, ...], folder: pathlib.Path, learners: list[str], anonymous: bool
+) -> None:
+    """Show marks, and of each LEARNER named how they came about.
 
     A mark is the points of the attempt that counts, less what lateness costs, plus adjustments. A
     day of lateness is a calendar day from the due time, in the cohort's time zone; each one begun
@@ -86,6 +107,7 @@ def show_marks(folder: pathlib.Path, learners: list[str], anonymous: bool) -> No
     from grader.cohort.marks import Gradebook
 
     ours = open_cohort(folder)
+    learners = [*ids, *learners]
     with ours.store() as store:
         chosen = [each.id for each in ours.roster.chosen(learners)]
         book = Gradebook.make(ours, store, now(), learners=chosen if learners else None)
@@ -110,9 +132,9 @@ def show_marks(folder: pathlib.Path, learners: list[str], anonymous: bool) -> No
 @click.argument("learner", metavar="LEARNER")
 @kata_name
 @in_cohort
-@click.option("--add", type=float, metavar="POINTS", help="Adjust the mark; -1.5 takes away.")
+@click.option("--add", type=_Points(), metavar="POINTS", help="Adjust the mark; -1.5 takes away.")
 @click.option(
-    "--set", "fixed", type=click.FloatRange(0), metavar="POINTS",
+    "--set", "fixed", type=_Points(0), metavar="POINTS",
     help="Mark by hand, whatever was graded.",
 )  # fmt: skip
 @click.option("--excuse", is_flag=True, help="Count this kata nowhere for this learner.")
@@ -152,8 +174,6 @@ def rule(
     if not note.strip():
         raise UsageError("a ruling needs a reason; write it behind --note")
     points = add if add is not None else fixed
-    if points is not None and not math.isfinite(points):
-        raise UsageError(f"{points} points cannot be given; write a number like 2 or -1.5")
     ours = open_cohort(folder)
     kata, known = ours.chosen([name])[0], ours.roster.get(learner).id
 
@@ -251,8 +271,8 @@ def regrade(
             if kata.name in new:
                 _print_changes(kata, [each for each in changes if each.kata == kata.name])
         if stuck:
-            screen.say(f"{len(stuck)} gradings are parked for trouble; these keep the old verdict "
-                       f"({screen.program()} cohort status tells why)")  # fmt: skip
+            screen.say(f"{screen.counted(len(stuck), 'grading')} parked for trouble, with the old "
+                       f"verdict kept ({screen.program()} cohort status tells why)")  # fmt: skip
         if not new:
             screen.print_lines(["Neither a kata nor the grader has changed since marks were made."])
         elif apply_it:
@@ -328,7 +348,10 @@ def export(
             written.append(path)
     waiting = sum(bool(made.waiting) for made in book.marks.values())
     if waiting:
-        screen.say(f"{waiting} marks wait for a verdict; to go on: {screen.program()} cohort grade")
+        screen.say(
+            f"{waiting} {'mark waits' if waiting == 1 else 'marks wait'} for a verdict; to go on: "
+            f"{screen.program()} cohort grade"
+        )
     screen.print_paths(written)
 
 
@@ -479,7 +502,9 @@ def _print_changes(kata: Kata, changes: Sequence["Change"]) -> None:
     for each in changes:
         differ = sum(one.differs for one in each.behaviours)
         same = len(each.behaviours) - differ
-        rest = [f"    the other {same} behaviours are as before"] if differ and same else []
+        verb = "is" if same == 1 else "are"
+        others = f"    the other {screen.counted(same, 'behaviour')} {verb} as before"
+        rest = [others] if differ and same else []
         screen.print_lines(
             itertools.chain(
                 [f"  {each.learner}: {_points(each.before)} -> {_points(each.after)}"],

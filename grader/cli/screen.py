@@ -369,10 +369,10 @@ def print_readme(kata: Kata, record: Record) -> None:
     print_line(f"{kata.level_name}, {kata.contract.minutes} minutes".capitalize())
     state = [str(record.state).capitalize()]
     if record.attempts:
-        state.append(f"{_count(record.attempts, 'attempt')}, at best {_points(record)} points")
+        state.append(f"{counted(record.attempts, 'attempt')}, at best {_points(record)} points")
     if record.hints:
         hints = len(kata.hints)
-        state.append(f"{min(record.hints, hints)} of {_count(hints, 'hint')} seen")
+        state.append(f"{min(record.hints, hints)} of {counted(hints, 'hint')} seen")
     print_line("; ".join(state))
 
 
@@ -473,7 +473,8 @@ def print_checks(checks: Sequence[health.Check]) -> None:
             _out.print(Text(mend), soft_wrap=True)
 
 
-def _count(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """As "1 hint" or "2 hints"."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 

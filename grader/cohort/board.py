@@ -4,10 +4,12 @@ On the loopback anybody on this machine may read it, as they may the file that `
 writes; anywhere else a token is needed.
 """
 
+import errno
 import hmac
 import ipaddress
 import json
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -171,13 +173,35 @@ def serve(
         raise UsageError(f"whoever reaches {host} could read this board; it needs a token")
     config = uvicorn.Config(app(board, token), host=host, port=port, log_level="warning",
                             server_header=False)  # fmt: skip
-    try:
-        listener = config.bind_socket()
-        # From here on connections wait; the server takes a moment to ask for them.
-        listener.listen()
-    except (OSError, SystemExit) as error:
-        raise UsageError(f"port {port} of {host} cannot be used; try --port 0") from error
+    # From here on connections wait; the server takes a moment to ask for them.
+    listener = _listener(host, port)
     shown = f"[{host}]" if ":" in host else host
     query = f"?token={token}" if token else ""
     ready(f"http://{shown}:{listener.getsockname()[1]}/{query}")
     uvicorn.Server(config).run([listener])
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    """Not uvicorn's own, which logs what is wrong and exits. Raises `UsageError`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    nowhere = UsageError(
+        f"{host} is no address of this machine; without --host the board is on 127.0.0.1, with "
+        "--host 0.0.0.0 on every address"
+    )
+    try:
+        socket.getaddrinfo(host, port, family)
+    except (socket.gaierror, UnicodeError):
+        raise nowhere from None
+    try:
+        both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+        return socket.create_server((host, port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise nowhere from None
+        if error.errno == errno.EADDRINUSE:
+            why = "is taken, perhaps by another board"
+        elif error.errno == errno.EACCES:
+            why = "is kept for the system; those from 1024 on are not"
+        else:
+            why = f"cannot be used ({error.strerror})"
+        raise UsageError(f"port {port} of {host} {why}; --port 0 takes a free one") from None

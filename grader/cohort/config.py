@@ -1,8 +1,11 @@
 """A cohort's folder: cohort.toml, the roster and the store beside it."""
 
 import datetime as dt
+import difflib
 import functools
+import json
 import pathlib
+import re
 import tomllib
 import zoneinfo
 from collections.abc import Sequence
@@ -33,7 +36,7 @@ def last_moment(due: dt.datetime, days: int, grace: dt.timedelta, zone: dt.tzinf
 
 
 class _Model(pydantic.BaseModel):
-    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Late(_Model):
@@ -55,11 +58,18 @@ class Assigned(_Model):
 
     @pydantic.field_validator("due", "opens", mode="before")
     @classmethod
-    def _with_time(cls, value: Any) -> Any:
+    def _with_time(cls, value: Any) -> dt.datetime:
+        if isinstance(value, str):
+            value = _date_or_time(value)
+        if isinstance(value, dt.datetime):
+            return value
         # A date alone would be midnight at its start, a day before what is meant.
-        if type(value) is dt.date or (isinstance(value, str) and len(value) <= 10):
+        if isinstance(value, dt.date):
             raise ValueError(f"write the time, too: {value}T23:59:00")
-        return value
+        raise ValueError(
+            f"{_shown(value)} is no date and time that exists; write year, month, day and time "
+            "like 2026-11-22T23:59:00"
+        )
 
     @pydantic.field_validator("due", "opens")
     @classmethod
@@ -67,6 +77,16 @@ class Assigned(_Model):
         if value is not None and value.tzinfo is not None:
             raise ValueError("give the local time, without an offset; time_zone says where")
         return value
+
+
+def _date_or_time(text: str) -> dt.date | str:
+    """What ISO 8601 makes of a text; the text itself where that is nothing."""
+    for read in (dt.date.fromisoformat, dt.datetime.fromisoformat):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
 
 
 class Config(_Model):
@@ -210,26 +230,104 @@ def init(folder: pathlib.Path, catalog: Catalog, today: dt.date) -> list[pathlib
 
 def _read(path: pathlib.Path) -> Config:
     try:
-        document: dict[str, Any] = tomllib.loads(path.read_text("utf-8-sig"))
+        text = path.read_text("utf-8-sig")
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}: line {line}: not UTF-8; save it as UTF-8") from None
+    try:
+        document: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: {_not_toml(str(error), text)}") from None
     try:
         return Config.model_validate(document)
     except pydantic.ValidationError as error:
-        raise UsageError("\n".join(_explain(path, problem) for problem in error.errors())) from None
+        lines = (f"{path}: {_explain(problem, document)}" for problem in error.errors())
+        raise UsageError("\n".join(lines)) from None
 
 
-def _explain(path: pathlib.Path, problem: Any) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
-    where = f"{path}: {key}: " if key else f"{path}: "
-    if problem["type"] == "extra_forbidden":
-        return f"{where}there is no such key; remove it"
-    if problem["type"] == "missing":
+def _not_toml(message: str, text: str) -> str:
+    """What is wrong with which line, as tomllib tells it, with the line itself."""
+    place = re.search(r" \(at line (\d+), column (\d+)\)", message)
+    if not place:
+        return f"is not TOML: {message}"
+    number, column = map(int, place.groups())
+    line = (text.split("\n")[number - 1 :] or [""])[0]
+    if message.startswith("Invalid date"):
+        value = line[column - 1 :].partition("#")[0].strip()
+        return f"line {number}: there is no such date or time: {value}"
+    return (
+        f"line {number} is not TOML: {line.strip()} ({message[: place.start()]}); texts stand in "
+        "quotes, times like 2026-11-22T23:59:00"
+    )
+
+
+#: What may stand there instead, by the kind of pydantic's error.
+_INSTEAD = {
+    "string_type": "text in quotes",
+    "string_too_short": "text that is not empty",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a number",
+    "greater_than_equal": "{ge:g} or more",
+    "less_than_equal": "{le:g} or less",
+    "literal_error": "{expected}",
+    "model_type": "a section of its own: [late], or [[katas]] for each kata",
+    "list_type": "[[katas]], with two brackets on each side, above each kata",
+    "too_short": "at least one kata, below a line [[katas]]",
+}
+_SECTIONS: dict[str, tuple[type[_Model], str]] = {
+    "": (Config, "above the first line in brackets"),
+    "late": (Late, "below [late]"),
+    "katas": (Assigned, "below a [[katas]]"),
+}
+
+
+def _explain(problem: Any, document: dict[str, Any]) -> str:
+    """Which key, what stands there, and what to write instead."""
+    loc, kind = problem["loc"], problem["type"]
+    where = _where(loc, document)
+    if kind == "extra_forbidden":
+        return f"{where}there is no such key; {_other_key(loc)}"
+    if kind == "missing":
         return f"{where}is missing; add it"
-    message = str(problem["msg"]).removeprefix("Value error, ")
-    return where + message[0].lower() + message[1:]
+    if kind == "value_error":
+        return f"{where}{problem['ctx']['error']}"
+    if kind not in _INSTEAD:
+        return f"{where}{_shown(problem['input'])} stands there: {problem['msg']}"
+    instead = _INSTEAD[kind].format(**problem.get("ctx", {})).replace("'", '"')
+    return f"{where}{_shown(problem['input'])} stands there; write {instead}"
+
+
+def _where(loc: tuple[str | int, ...], document: dict[str, Any]) -> str:
+    """As "late.cut_off_days: " or "katas: leaky-cv: due: "."""
+    if len(loc) > 1 and isinstance(loc[1], int):
+        kata = document["katas"][loc[1]]
+        name = kata.get("name") if isinstance(kata, dict) else None
+        named = name if name and isinstance(name, str) else f"number {loc[1] + 1}"
+        return "".join(f"{part}: " for part in ("katas", named, *loc[2:]))
+    return f"{'.'.join(map(str, loc))}: " if loc else ""
+
+
+def _other_key(loc: tuple[str | int, ...]) -> str:
+    """What to do about a key that is not known where it stands."""
+    key, section = str(loc[-1]), str(loc[0]) if len(loc) > 1 else ""
+    near = difflib.get_close_matches(key, _SECTIONS[section][0].model_fields, 1)
+    if near:
+        return f"did you mean {near[0]}?"
+    for model, place in _SECTIONS.values():
+        if key in model.model_fields:
+            return f"it belongs {place}"
+    return "remove it"
+
+
+def _shown(value: Any) -> str:
+    """A value as it stands in the file, or nearly."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 _CONFIG = """\

@@ -176,6 +176,19 @@ def due_now(
     return _due(store, _editions(store.fact(_IMAGE_FACT) or "", katas), hand_ins)
 
 
+def why_nothing(store: Store, katas: Sequence[Kata], learners: Collection[str] | None) -> str:
+    """The words for a plan of these that is empty."""
+    names = [kata.name for kata in katas]
+    hand_ins = store.hand_ins(learners, names)
+    if not hand_ins:
+        return "nothing is handed in yet; kata cohort collect takes it in"
+    if not any(each.submission for each in hand_ins):
+        return "all that is handed in was refused"
+    if any(each.parked and each.kata in names for each in store.troubles()):
+        return "all that is handed in is graded already, or parked"
+    return "all that is handed in is graded already"
+
+
 def _editions(image: str, katas: Sequence[Kata]) -> dict[str, Edition]:
     return {kata.name: Edition(grading.kata_hash(kata), image, __version__) for kata in katas}
 

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import difflib
 import functools
 import io
 import pathlib
@@ -43,12 +44,18 @@ class Roster:
     """The learners in the order of the file."""
 
     learners: Sequence[Learner]
+    path: pathlib.Path
 
     @classmethod
     def read(cls, path: pathlib.Path) -> "Roster":
         """Reads a roster. Raises `UsageError` that names every bad row by its line."""
         try:
             text = path.read_bytes().decode("utf-8-sig")
+        except FileNotFoundError:
+            raise UsageError(
+                f"{path} is not there; write it, with {','.join(_COLUMNS)} in the first line and "
+                "a learner in each further one (kata cohort init --help says more)"
+            ) from None
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError as error:
@@ -73,7 +80,7 @@ class Roster:
             left = len(problems) - _MAX_PROBLEMS
             more = [f"and {left} more"] if left > 0 else []
             raise UsageError("\n".join([*problems[:_MAX_PROBLEMS], *more]))
-        return cls(learners)
+        return cls(learners, path)
 
     @property
     def ids(self) -> list[str]:
@@ -84,10 +91,12 @@ class Roster:
         return {learner.id.casefold(): learner for learner in self.learners}
 
     def get(self, id: str) -> Learner:
-        """The learner of that id. Raises `UsageError`."""
+        """The learner of that id. Raises `UsageError` with the nearest id."""
         if learner := self._by_id.get(id.casefold()):
             return learner
-        raise UsageError(f"there is no learner {id!r} in the roster")
+        near = difflib.get_close_matches(id.casefold(), self._by_id, 1)
+        step = f"did you mean {self._by_id[near[0]].id}?" if near else "ids are in its column id"
+        raise UsageError(f"there is no learner {id!r} in {self.path}; {step}")
 
     def chosen(self, ids: Sequence[str]) -> list[Learner]:
         """Learners by id; all of them for no ids."""
