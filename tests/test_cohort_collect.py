@@ -54,18 +54,70 @@ def test_times_are_local_across_the_change_of_the_clocks(toy: Kata) -> None:
      ("2026-10-26T23:59:00", "2026-03-29T02:30:00", "does not exist in Europe/Berlin"),
      ("2026-10-26T23:59:00", "2026-10-26T23:59:00Z", "without an offset"),
      ('name = "adder"', 'name = "addr"', "did you mean adder"),
-     ("percent_per_day", "percent_a_day", "late.percent_a_day: there is no such key"),
-     ("cut_off_days = 7", "cut_off_days = -7", "late.cut_off_days"),
-     ('name = "Toys"', 'name = Toys', "is not TOML"),
+     ("percent_per_day", "percent_per_dya", "late.percent_per_dya: .*did you mean percent_per_day"),
+     ("percent_per_day", "max_attempts", "late.max_attempts: .*above the first line in brackets"),
+     ("percent_per_day", "colour", "late.colour: there is no such key; remove it"),
+     ("cut_off_days = 7", "cut_off_days = -7", "cut_off_days: -7 stands there; write 0 or more"),
+     ("cut_off_days = 7", 'cut_off_days = "a"', '"a" stands there; write a whole number'),
+     ("[late]", 'feedback = "all"\n[late]', 'feedback: "all" stands.*"full" or "titles"'),
+     ('"adder"', '"adder"\nweight = "a"', 'katas: adder: weight: "a" stands there; write a number'),
+     ('"adder"', '"adder"\nweight = inf', "katas: adder: weight: .*write a number"),
+     ('name = "adder"', "", "katas: number 1: name: is missing"),
+     ("[[katas]]", "[katas]", "two brackets"),
+     ('name = "Toys"', 'name = Toys', "line 1 is not TOML: name = Toys"),
+     ('name = "Toys"', 'name = "Toys\xfc"', "line 1: not UTF-8"),
      ('name = "Toys"', '', "name: is missing")],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(toy: Kata, old: str, new: str, told: str) -> None:
     cohort = cohorts.make(toy, "")
     path = cohort.folder / config.CONFIG
     assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new, 1))
+    path.write_text(path.read_text().replace(old, new, 1), "latin-1")
+    with pytest.raises(UsageError, match=told) as caught:
+        Cohort.find(cohort.folder, cohort.catalog)
+    assert "nput should" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("due", "told"),
+    [('"22.11.2026"', "katas: adder: due: .* is no date.*like 2026-11-22T23:59:00"),
+     ('"yesterday"', "katas: adder: due: .* is no date.*like 2026-11-22T23:59:00"),
+     ('"2026-11-31"', "katas: adder: due: .*that exists.*like 2026-11-22T23:59:00"),
+     ('"2026-12-01"', "katas: adder: due: write the time, too: 2026-12-01T23:59:00"),
+     ("20261201", "katas: adder: due: 20261201 is no date.*like 2026-11-22T23:59:00"),
+     ("22.11.2026", "line 10 is not TOML: due = 22.11.2026 .*times like 2026-11-22T23:59:00"),
+     ("2026-11-31T23:59:00", "line 10: there is no such date or time: 2026-11-31T23:59:00$")],
+)  # fmt: skip
+def test_a_due_time_that_is_none_is_told_with_one_to_write(toy: Kata, due: str, told: str) -> None:
+    cohort = cohorts.make(toy, "")
+    path = cohort.folder / config.CONFIG
+    path.write_text(path.read_text().replace("2026-10-26T23:59:00", due))
     with pytest.raises(UsageError, match=told):
         Cohort.find(cohort.folder, cohort.catalog)
+
+
+def test_a_due_time_may_stand_in_quotes(toy: Kata) -> None:
+    cohort = cohorts.make(toy, "")
+    path = cohort.folder / config.CONFIG
+    path.write_text(path.read_text().replace("2026-10-26T23:59:00", '"2026-10-26 23:59"'))
+    assert Cohort.find(cohort.folder, cohort.catalog).due("01-toy/adder") == DUE
+
+
+def test_a_learner_who_is_not_there(toy: Kata) -> None:
+    cohort = cohorts.make(toy, "ada17,Ada,,,,\nbob18,Bob,,,,\n")
+    roster = cohort.roster
+    with pytest.raises(UsageError, match=r"no learner 'Ada' in .*roster\.csv; did you mean ada17"):
+        roster.get("Ada")
+    with pytest.raises(
+        UsageError, match=r"no learner 'zz' in .*roster\.csv; ids are in its column"
+    ):
+        roster.get("zz")
+    assert [each.id for each in roster.chosen(["ADA17", "ada17"])] == ["ada17"]
+    (cohort.folder / "roster.csv").unlink()
+    with pytest.raises(
+        UsageError, match=r"roster\.csv is not there; write it.*id,name,email,source"
+    ):
+        _ = Cohort.find(cohort.folder, cohort.catalog).roster
 
 
 def test_every_bad_row_of_a_roster_is_told_at_once(tmp_path: pathlib.Path) -> None:

@@ -369,11 +369,47 @@ def test_the_command_grades_and_tells(cohort: Cohort, store: Store) -> None:
     assert "s2 adder: passed, 4 of 4 points" in done.stderr
     assert "s1 adder: failed, 0 of 4 points" in done.stderr
     assert "Learner" not in done.stderr
-    assert grades(cohort, *PROCESS).stdout == "graded 0 of 0 due\n"
+    again = grades(cohort, *PROCESS)
+    assert again.stdout == "graded 0 of 0 due: all that is handed in is graded already\n"
     status = kata(cohort.catalog.root, "cohort", "status", "--cohort", str(cohort.folder))
     assert status.returncode == 0
     assert "8 learners in the roster" in status.stdout
     assert max(map(len, status.stdout.splitlines())) < 80
+
+
+def test_with_nothing_to_grade_it_says_why(cohort: Cohort, store: Store) -> None:
+    one, two = cohort.katas
+
+    def why(*learners: str) -> str:
+        return grade.why_nothing(store, [one], learners or None)
+
+    assert "collect first" in grades(cohort, *PROCESS).stdout
+    hand_in(store, two, "s1", "a")
+    assert "collect first" in why()
+    store.add_hand_in(HandIn("s1", one.name, None, "a link", BEFORE, "test", BEFORE), None)
+    assert why() == "all that is handed in was refused"
+    hand_in(store, one, "s2", "b")
+    run(cohort, store, MadeUp(lambda *_: json.dumps({"trouble": "lost"})))
+    assert why() == "all that is handed in is graded already, or parked"
+    assert why("s1") == "all that is handed in was refused"
+
+
+def test_ctrl_c_tells_what_is_kept(cohort: Cohort, store: Store) -> None:
+    hand_in(store, cohort.katas[0], "s0", RIGHT)
+    hanging = "import time\ndef add(a, b):\n    while True: time.sleep(1)\n"
+    hand_in(store, cohort.katas[0], "s1", hanging)
+    command = [*KATA, "cohort", "grade", "--cohort", str(cohort.folder), *PROCESS, "-j", "1", "-v"]
+    with subprocess.Popen(
+        command, cwd=cohort.catalog.root, env={**os.environ, "PATH": PATH, "COLUMNS": "80"},
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert any(line.startswith("s0 adder: passed") for line in process.stderr)
+        process.send_signal(signal.SIGINT)
+        told = process.stderr.read()
+    assert process.returncode == 130
+    assert told == "interrupted: 1 of 2 graded and kept; the same command goes on\n"
+    assert len(store.gradings()) == 1
 
 
 def test_without_the_extra_the_command_says_how_to_install_it(cohort: Cohort) -> None:

@@ -46,6 +46,10 @@ def test_marks_and_rulings(toy: Kata, folder: pathlib.Path) -> None:
     how = cohort(toy, folder, "marks", "--learners", "ada17")
     assert "1.5 of 4 points" in how
     assert "Adjusted by -0.5 points (t," in how
+    assert cohort(toy, folder, "marks", "ada17") == how
+    both = cohort(toy, folder, "marks", "bob18", "--learner", "ada17")
+    assert both.startswith("bob18\n")
+    assert both.endswith(how)
     cohort(toy, folder, "rule", "ada17", "adder", "--answer", "--note", "so it was")
     assert "it was mine" not in cohort(toy, folder, "rulings", "--open")
     hidden = cohort(toy, folder, "marks", "--anonymous")
@@ -56,8 +60,11 @@ def test_marks_and_rulings(toy: Kata, folder: pathlib.Path) -> None:
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--add", "1", "--excuse", "--note", "x"], "give one of"),
     (["--add", "1", "--note", " "], "needs a reason"),
-    (["--add", "inf", "--note", "x"], "a number"),
-    (["--set", "nan", "--note", "x"], "a number"),
+    (["--add", "inf", "--note", "x"], "not a number"),
+    (["--set", "nan", "--note", "x"], "not a number"),
+    (["--add", "3,5", "--note", "x"], "'3,5' is not a number; write one like 3.5"),
+    (["--set", "3,5", "--note", "x"], "'3,5' is not a number; write one like 3.5"),
+    (["--set", "-1", "--note", "x"], "-1 is less than 0"),
     (["--answer", "--note", "x"], "no open appeal"),
 ])  # fmt: skip
 def test_a_ruling_is_one_thing_with_a_reason(

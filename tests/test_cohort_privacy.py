@@ -90,6 +90,7 @@ def test_the_command(ours: Cohort, toy: Kata) -> None:
     done = run(root, "cohort", "forget", "ada17", *place)
     assert done.returncode == 130
     assert "3 hand-ins" in done.stderr
+    assert done.stderr.endswith("nothing was deleted\n")
     assert "ada17" in (ours.folder / "roster.csv").read_text()
     done = run(root, "cohort", "forget", "ada17", *place, "--yes")
     assert done.returncode == 0

@@ -7,6 +7,7 @@ import json
 import pathlib
 import re
 import shutil
+import socket
 import threading
 from collections.abc import Iterator
 
@@ -259,6 +260,23 @@ def test_only_who_may_reads_the_board(live: Board) -> None:
 def test_no_address_but_the_loopback_without_a_token(live: Board) -> None:
     with pytest.raises(UsageError, match="needs a token"):
         serving.serve(live, "0.0.0.0", 0, None, lambda url: None)
+
+
+@pytest.mark.parametrize("host", ["300.1.1.1", "192.0.2.1"])
+def test_a_host_that_is_not_this_machine(live: Board, host: str) -> None:
+    with pytest.raises(UsageError, match=f"^{host} is no address of this machine"):
+        serving.serve(live, host, 0, "s3cret", lambda url: None)
+
+
+def test_a_port_that_is_taken_is_told_once(ours: Cohort) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = run(ours.catalog.root, "cohort", "board", "--cohort", str(ours.folder),
+                   "--port", port)  # fmt: skip
+    assert done.returncode == 2
+    _, told = done.stderr.split("\n", 1)
+    assert told.startswith(f"port {port} of 127.0.0.1 is taken")
+    assert "Errno" not in told
 
 
 # In a browser

@@ -208,7 +208,7 @@ def forget(learner: str, folder: pathlib.Path, yes: bool) -> None:
             files = privacy.theirs(ours, theirs.id)
             screen.say(
                 f"{theirs.id}: {screen.counted(count, 'hand-in')}, verdicts, rulings, the roster's "
-                f"row, {len(files)} files or folders"
+                f"row; files or folders: {len(files)}"
             )
             screen.print_paths(files)
             if not _confirmed("Delete all of it, for good?"):

@@ -97,7 +97,7 @@ def handout(to: pathlib.Path) -> None:
 def show_marks(
     ids: tuple[str, ...], folder: pathlib.Path, learners: list[str], anonymous: bool
 ) -> None:
-    """Show marks, and of each LEARNER named how they came about.
+    """Show marks, and of each LEARNER (an id) how they came about.
 
     A mark is the points of the attempt that counts, less what lateness costs, plus adjustments. A
     day of lateness is a calendar day from the due time, in the cohort's time zone; each one begun

@@ -181,7 +181,7 @@ def why_nothing(store: Store, katas: Sequence[Kata], learners: Collection[str] |
     names = [kata.name for kata in katas]
     hand_ins = store.hand_ins(learners, names)
     if not hand_ins:
-        return "nothing is handed in yet; kata cohort collect takes it in"
+        return "nothing is handed in yet, so collect first"
     if not any(each.submission for each in hand_ins):
         return "all that is handed in was refused"
     if any(each.parked and each.kata in names for each in store.troubles()):

@@ -100,7 +100,8 @@ class Roster:
 
     def chosen(self, ids: Sequence[str]) -> list[Learner]:
         """Learners by id; all of them for no ids."""
-        return [self.get(id) for id in dict.fromkeys(ids)] or list(self.learners)
+        named = {learner.id: learner for learner in map(self.get, ids)}
+        return list(named.values()) or list(self.learners)
 
 
 def is_git(source: str) -> bool:
