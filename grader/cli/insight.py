@@ -3,6 +3,7 @@
 import os
 import pathlib
 import secrets as random_secrets
+import signal
 import webbrowser
 from typing import TYPE_CHECKING
 
@@ -232,6 +233,9 @@ COMMANDS = (report, board, integrity, forget)
 
 def _confirmed(question: str) -> bool:
     """No is also Ctrl-C, and the end of the input."""
+    if hasattr(signal, "siginterrupt"):
+        # Importing polars has system calls start anew: Ctrl-C would wait for Enter.
+        signal.siginterrupt(signal.SIGINT, True)
     try:
         return click.confirm(question, err=True)
     except click.Abort:
