@@ -82,8 +82,11 @@ def test_more_than_is_possible_is_remarked_and_can_be_taken_back(
     assert told == "ada17 adder: 2 of 4 points -> 99 of 4 points (set by hand)\n"
     assert "99 points are more than the 4 possible" in remarked
     assert 'kata cohort rule ada17 adder --graded --note "…"' in remarked
+    assert rule(toy, folder, "--set", "3", "--author", "t")[1] == ""
+    _, remarked = rule(toy, folder, "--set", "98", "--author", "t")
+    assert "adder --set 3 --note" in remarked
     told, remarked = rule(toy, folder, "--graded", "--author", "t")
-    assert told == "ada17 adder: 99 of 4 points (set by hand) -> 2 of 4 points\n"
+    assert told == "ada17 adder: 98 of 4 points (set by hand) -> 2 of 4 points\n"
     assert remarked == ""
     _, remarked = rule(toy, folder, "--add", "2.5", "--author", "t")
     assert "4.5 points are more than the 4 possible" in remarked

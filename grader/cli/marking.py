@@ -71,10 +71,10 @@ def handout(to: pathlib.Path) -> None:
 @click.command(
     "marks",
     epilog=examples(
-        "kata cohort marks                      everybody, one line each",
-        "kata cohort marks --katas leaky-cv     the marks of one kata",
-        "kata cohort marks --learner ada17      how the marks came about",
-        "kata cohort export csv --to marks.csv  all of it in a file",
+        "kata cohort marks                        everybody, one line each",
+        "kata cohort marks --katas leaky-cv       the marks of one kata",
+        "kata cohort marks --learner ada17        how the marks came about",
+        "kata cohort export csv --to marks.csv    all of it in a file",
     ),
 )
 @in_cohort
@@ -212,7 +212,9 @@ def rule(
         screen.say("this is kept and will be added to the points once there are some")
     reached = plainly(after.points or Fraction(str(fixed or 0)))
     if points is not None and Fraction(reached) > after.possible:
-        back = "--graded" if add is None else f"--add {-add:g}"
+        back = "--graded" if add is None else f"--add {-add:.12g}"
+        if add is None and before.state is State.BY_HAND:
+            back = f"--set {plainly(before.points or Fraction(0))}"
         screen.say(f"{reached} points are more than the {after.possible} possible; if no bonus is "
                    f'meant, take it back: {again} {back} --note "…"')  # fmt: skip
     if author is None and who == "root":
@@ -430,8 +432,10 @@ def feedback(folder: pathlib.Path, learners: list[str], to: pathlib.Path, kind: 
                 if kind == "comment" and suffix == ".md":
                     no_commit += 1
     if no_commit:
-        screen.say(f"for {no_commit} of {len(chosen)} learners there are points that came from no "
-                   "commit: these stand in LEARNER.md, and there is no commit to post them to")
+        screen.say(
+            f"for {no_commit} of {len(chosen)} learners there are points that came from no "
+            "commit: these stand in LEARNER.md, and there is no commit to post them to"
+        )
     screen.print_paths(written)
 
 
