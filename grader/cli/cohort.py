@@ -416,7 +416,9 @@ def _told(done: "Done") -> str:
 def status(folder: pathlib.Path) -> None:
     """Show what came in, what was graded, and what is in trouble.
 
-    due: handed in, but not graded with the katas as they are now.
+    late: learners whose latest hand-in came after due time and grace; many of them may mean that
+    a due time in cohort.toml is wrong. due: handed in, but not graded with the katas as they are
+    now.
     """
     from grader.cohort import grade as grading
 
@@ -431,16 +433,24 @@ def status(folder: pathlib.Path) -> None:
     by_kata: dict[str, list[HandIn]] = {}
     for each in hand_ins:
         by_kata.setdefault(each.kata, []).append(each)
-    rows = []
+    rows, too_late = [], []
     for kata in ours.katas:
         ours_of = by_kata.get(kata.name, [])
         refused = sum(each.submission is None for each in ours_of)
         learners = len({each.learner for each in ours_of})
-        rows.append([kata.short_name, learners, len(ours_of), due[kata.name],
+        latest = {each.learner: each.at for each in ours_of if each.submission is not None}
+        in_time = ours.due(kata.name) + datetime.timedelta(minutes=ours.config.late.grace_minutes)
+        late = sum(at > in_time for at in latest.values())
+        cut_off = ours.cut_off(kata.name)
+        if beyond := sum(at > cut_off for at in latest.values()):
+            too_late.append(f"{beyond} of {kata.short_name}")
+        rows.append([kata.short_name, learners, len(ours_of), late, due[kata.name],
                      refused, parked[kata.name]])  # fmt: skip
-    heads = ["kata", "learners", "hand-ins", "due", "refused", "parked"]
+    heads = ["kata", "learners", "hand-ins", "late", "due", "refused", "parked"]
     screen.print_table(heads, [list(map(str, row)) for row in rows])
     lines = [f"{len(ours.roster.learners)} learners in the roster"]
+    if too_late:
+        lines.append(f"late beyond the cut-off, so that they do not count: {', '.join(too_late)}")
     if runs:
         last = runs[-1]
         begun = last.begun.astimezone(ours.config.zone)
