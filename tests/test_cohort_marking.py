@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from grader.catalog import Kata
-from grader.cohort.marks import Gradebook, compare
+from grader.cohort.marks import Gradebook, compare, explain
 from grader.cohort.records import Ruling
 from tests import marked
 from tests.commands import KATA, kata, root_of
@@ -222,6 +222,9 @@ def test_a_comparison_says_whose_mark_changes_and_why(toy: Kata, folder: pathlib
         assert "points possible: 4 -> 5" in cyd.reasons
         # What has no verdict under the new edition keeps its old one, and is never zero.
         assert after.marks["ada17", toy.name].points == 2 * 5 / 4
+        told = explain(after.marks["ada17", toy.name], ours.config.zone)
+        assert told[1] == ("Graded with another version of the kata, where 4 points were possible; "
+                           "counted on the scale of 5.")  # fmt: skip
         assert after.marks["bob18", toy.name].points is None
         assert Gradebook.make(ours, store, NOON).marks == before.marks
         store.apply(toy.name, new)

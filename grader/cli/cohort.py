@@ -425,6 +425,9 @@ def status(folder: pathlib.Path) -> None:
     ours = open_cohort(folder)
     with ours.store() as store:
         hand_ins = store.hand_ins(katas=list(ours.assigned))
+        listed = set(ours.roster.ids)
+        others = sorted(store.learners() - listed)
+        hand_ins = [each for each in hand_ins if each.learner in listed]
         due_now = grading.due_now(store, ours.katas, hand_ins)
         troubles = [each for each in store.troubles() if each.parked]
         runs = store.runs()
@@ -461,6 +464,10 @@ def status(folder: pathlib.Path) -> None:
             + ("" if last.ended else "; it is at work, or was killed")
         )
     screen.print_lines(lines)
+    if others:
+        named = ", ".join(others[:_NAMED]) + (" …" if len(others) > _NAMED else "")
+        screen.say(f"not in the roster, so left out: the work of {len(others)} ({named}); put them "
+                   f"back, or delete it: {screen.program()} cohort forget ID")  # fmt: skip
     for trouble in troubles[:_MOST_LINES]:
         owners = [each.learner for each in by_kata.get(trouble.kata, ())
                   if each.submission == trouble.submission]  # fmt: skip

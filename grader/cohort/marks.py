@@ -73,10 +73,14 @@ class Assignment:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a submission earned, in points of the assignment, and the key of the grading."""
+    """What a submission earned, in points of the assignment, and the key of the grading.
+
+    `possible` is what was possible under the edition that it was graded with, if that differs.
+    """
 
     points: Fraction
     key: str
+    possible: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -93,6 +97,8 @@ class Mark:
     hand_in: HandIn | None = None
     grading: str | None = None
     earned: Fraction | None = None
+    #: What was possible for it under another edition of the kata; `earned` is on this one's scale.
+    graded_of: int | None = None
     days_late: int = 0
     penalty: Fraction = _NOTHING
     adjustment: Fraction = _NOTHING
@@ -210,6 +216,9 @@ def explain(made: Mark, zone: tzinfo) -> list[str]:
         attempt = "" if made.attempts == 1 else f", the one that counts of {made.attempts} attempts"
         lines.append(f"Handed in on {moment(made.hand_in.at, zone)}{attempt}: "
                      f"{plainly(made.earned)} of {made.possible} points.")  # fmt: skip
+    if made.graded_of is not None and made.hand_in is not None:
+        lines.append(f"Graded with another version of the kata, where {made.graded_of} points were "
+                     f"possible; counted on the scale of {made.possible}.")  # fmt: skip
     if made.days_late:
         lines.append(f"Late by {_days(made.days_late)}, so {plainly(made.penalty)} percent come "
                      "off.")  # fmt: skip
@@ -296,9 +305,11 @@ def _best_or_last(
             penalty = min(Fraction(100), late * Fraction(rules.late.percent_per_day))
             points *= 1 - penalty / 100
         if "points" not in best or points > best["points"]:
-            best = {"state": State.GRADED, "points": points, "hand_in": hand_in,
-                    "grading": result.key, "earned": result.points, "days_late": late,
-                    "penalty": penalty}  # fmt: skip
+            best = {
+                "state": State.GRADED, "points": points, "hand_in": hand_in,
+                "grading": result.key, "earned": result.points, "graded_of": result.possible,
+                "days_late": late, "penalty": penalty,
+            }  # fmt: skip
     return best
 
 
@@ -367,7 +378,11 @@ class Gradebook:
             assignments.append(assignment)
             # On the same scale, whatever edition they are from.
             results = {
-                submission: Result(Fraction(each.points * possible, each.possible or 1), each.key)
+                submission: Result(
+                    Fraction(each.points * possible, each.possible or 1),
+                    each.key,
+                    None if each.possible == possible else each.possible,
+                )
                 for submission, each in counting[name].items()
             }
             for learner in chosen:
