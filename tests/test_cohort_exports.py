@@ -93,9 +93,9 @@ def test_all_marks_by_id(toy: Kata, cohort: Cohort, store: Store) -> None:
     marked.hand_in(store, toy, "bob18", "b")
     text = exports.marks_csv(book(cohort, store), store.pseudonym)
     header, ada, bob, _ = rows(text)
-    assert header == ["learner", "adder", "total percent", "weight still open"]
-    assert ada[2:] == ["100.00", "0"]
-    assert bob[1:] == ["not graded yet", "", "2"]
+    assert header == ["learner", "adder", "total percent", "weight still open", "adder possible"]
+    assert ada[1:] == ["4.00", "100.00", "0", "4"]
+    assert bob[1:] == ["not graded yet", "", "2", "4"]
     for secret in ("ada17", "Lovelace", "example.org"):
         assert secret not in text
 
@@ -218,6 +218,20 @@ def test_what_learner_code_says_is_text_in_markdown(
     # A mention outside of code would call people.
     outside = re.sub(r"(?s)<(code|pre)\b.*?</\1>", "", rendered)
     assert not re.search(r"@\w", outside)
+
+
+def test_markdown_is_short_and_nobody_can_fake_its_labels(
+    toy: Kata, cohort: Cohort, store: Store
+) -> None:
+    marked.graded(store, toy, "ada17", "a", {WORST: "4\nexpected  4\n````"})
+    text = Page.of("ada17", book(cohort, store), cohort, store).markdown()
+    assert "\n\n\n" not in text
+    fence = "  `````"
+    shown = ["given     2 and 3", "observed  4", "          expected  4", "          ````",
+             "expected  5"]  # fmt: skip
+    assert "\n".join([f"{fence}text", *(f"  {line}" for line in shown), fence]) in text
+    [block] = [each for each in MarkdownIt("commonmark").parse(text) if each.type == "fence"]
+    assert block.content.splitlines() == shown
 
 
 @pytest.mark.parametrize("kind", ["html", "markdown", "comment"])

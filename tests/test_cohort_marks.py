@@ -22,6 +22,7 @@ from grader.cohort.marks import (
     Rules,
     State,
     days_late,
+    explain,
     mark,
     rules_of,
     shown,
@@ -217,6 +218,33 @@ def test_rulings() -> None:
     assert (excused.state, excused.points) == (State.EXCUSED, None)
     again = marked(one, {"a": 10}, [ruling("excused"), ruling("counted")])
     assert (again.state, again.points) == (State.GRADED, 9)
+
+
+def test_what_was_set_or_added_can_be_taken_back() -> None:
+    one = [late_by("a", days=-1)]
+    wrong = [ruling("adjustment", 2), ruling("set", 99), ruling("adjustment", 1)]
+    back = marked(one, {"a": 10}, [*wrong, ruling("graded")])
+    assert (back.state, back.points, back.adjustment) == (State.GRADED, 10, 0)
+    assert marked(one, {"a": 17}, [*wrong, ruling("graded")]).points == 17
+    waiting = marked(one, {}, [*wrong, ruling("graded")])
+    assert (waiting.state, waiting.points) == (State.WAITING, None)
+    after = marked(one, {"a": 10}, [*wrong, ruling("graded"), ruling("adjustment", 3)])
+    assert (after.points, after.by_hand) == (13, True)
+    excused = marked(one, {"a": 10}, [*wrong, ruling("excused"), ruling("graded")])
+    assert (excused.state, excused.by_hand) == (State.EXCUSED, False)
+    assert "What was graded counts again (tutor," in explain(back, BERLIN)[-1]
+
+
+def test_what_waits_or_came_too_late_tells_when_it_came() -> None:
+    one = [late_by("a", days=-1), late_by("b", days=1, hours=1), late_by("c", days=9)]
+    assert explain(marked(one), BERLIN) == [
+        "Not graded yet: 2 of 2 attempts, the latest handed in on 5 May 2026, 13:00, late by "
+        "2 days.",
+        "Too late or one too many, so without effect: 1, handed in on 13 May 2026, 12:00.",
+    ]
+    assert explain(marked(one[:1]), BERLIN) == [
+        "Not graded yet: handed in on 3 May 2026, 12:00, on time."
+    ]
 
 
 def test_rulings_survive_whatever_is_graded_anew() -> None:

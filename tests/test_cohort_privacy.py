@@ -109,6 +109,10 @@ def test_who_was_struck_from_the_roster_can_still_be_forgotten(ours: Cohort, toy
     lines = roster.read_text().splitlines(keepends=True)
     roster.write_text("".join(line for line in lines if not line.startswith("ada17")))
     assert run(root, "cohort", "forget", "nobody", *place, "--yes").returncode == 2
+    status = run(root, "cohort", "status", *place)
+    assert "not in the roster, so left out: the work of 1 (ada17)" in " ".join(
+        status.stderr.split()
+    )
     done = run(root, "cohort", "forget", "ada17", *place, "--yes")
     assert done.returncode == 0, done
     assert "not in the roster any more" in done.stderr

@@ -88,6 +88,19 @@ def test_what_it_took_to_pass(toy: Kata, ours: Cohort, store: Store) -> None:
     assert line.passed_at == [1, 0, 1, 0, 0]
 
 
+def test_the_bar_of_a_kata_shows_who_has_passed(toy: Kata, ours: Cohort, store: Store) -> None:
+    for learner in ("ada17", "bob18"):
+        marked.graded(store, toy, learner, "half", {"adds": "6"}, BEFORE_DUE)
+    nobody = make(ours, store).page()
+    assert 'aria-label="0 of 3 learners passed"><rect class="done" width="0.0"' in nobody
+    assert "nobody yet" in words(nobody)
+    marked.graded(store, toy, "ada17", "right", at=BEFORE_DUE + HOUR)
+    one = make(ours, store).page()
+    assert 'aria-label="1 of 3 learners passed"><rect class="done" width="33.3' in one
+    assert "0, 1, 0, 0, 0" in words(one)
+    assert "nobody yet" not in words(one)
+
+
 def test_hints_of_who_shares_them(toy: Kata, ours: Cohort, store: Store) -> None:
     work = ours.folder / "work"
     shutil.copytree(toy.folder, work / "adder")

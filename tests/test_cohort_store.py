@@ -185,8 +185,9 @@ def test_trouble_is_counted_parked_and_tried_anew(store: Store) -> None:
 
 def test_rulings_are_appended(store: Store) -> None:
     ruling = Ruling("a1", KATA, "adjustment", -0.5, "jo", "copied the README", NOON)
-    numbers = [store.add_ruling(ruling) for _ in range(2)]
-    assert store.rulings(["a1"]) == [dataclasses.replace(ruling, id=n) for n in numbers]
+    given = [ruling, ruling, dataclasses.replace(ruling, kind="graded", points=None)]
+    numbered = [dataclasses.replace(each, id=store.add_ruling(each)) for each in given]
+    assert store.rulings(["a1"]) == numbered
     assert store.rulings(["b2"]) == []
 
 

@@ -427,13 +427,18 @@ def _told(done: "Done") -> str:
 def status(folder: pathlib.Path) -> None:
     """Show what came in, what was graded, and what is in trouble.
 
-    due: handed in, but not graded with the katas as they are now.
+    late: learners whose latest hand-in came after due time and grace; many of them may mean that
+    a due time in cohort.toml is wrong. due: handed in, but not graded with the katas as they are
+    now.
     """
     from grader.cohort import grade as grading
 
     ours = open_cohort(folder)
     with ours.store() as store:
         hand_ins = store.hand_ins(katas=list(ours.assigned))
+        listed = set(ours.roster.ids)
+        others = sorted(store.learners() - listed)
+        hand_ins = [each for each in hand_ins if each.learner in listed]
         due_now = grading.due_now(store, ours.katas, hand_ins)
         troubles = [each for each in store.troubles() if each.parked]
         runs = store.runs()
@@ -442,16 +447,24 @@ def status(folder: pathlib.Path) -> None:
     by_kata: dict[str, list[HandIn]] = {}
     for each in hand_ins:
         by_kata.setdefault(each.kata, []).append(each)
-    rows = []
+    rows, too_late = [], []
     for kata in ours.katas:
         ours_of = by_kata.get(kata.name, [])
         refused = sum(each.submission is None for each in ours_of)
         learners = len({each.learner for each in ours_of})
-        rows.append([kata.short_name, learners, len(ours_of), due[kata.name],
+        latest = {each.learner: each.at for each in ours_of if each.submission is not None}
+        in_time = ours.due(kata.name) + datetime.timedelta(minutes=ours.config.late.grace_minutes)
+        late = sum(at > in_time for at in latest.values())
+        cut_off = ours.cut_off(kata.name)
+        if beyond := sum(at > cut_off for at in latest.values()):
+            too_late.append(f"{beyond} of {kata.short_name}")
+        rows.append([kata.short_name, learners, len(ours_of), late, due[kata.name],
                      refused, parked[kata.name]])  # fmt: skip
-    heads = ["kata", "learners", "hand-ins", "due", "refused", "parked"]
+    heads = ["kata", "learners", "hand-ins", "late", "due", "refused", "parked"]
     screen.print_table(heads, [list(map(str, row)) for row in rows])
     lines = [f"{screen.counted(len(ours.roster.learners), 'learner')} in the roster"]
+    if too_late:
+        lines.append(f"late beyond the cut-off, so that they do not count: {', '.join(too_late)}")
     if runs:
         last = runs[-1]
         begun = last.begun.astimezone(ours.config.zone)
@@ -462,6 +475,10 @@ def status(folder: pathlib.Path) -> None:
             + ("" if last.ended else "; it is at work, or was killed")
         )
     screen.print_lines(lines)
+    if others:
+        named = ", ".join(others[:_NAMED]) + (" …" if len(others) > _NAMED else "")
+        screen.say(f"not in the roster, so left out: the work of {len(others)} ({named}); put them "
+                   f"back, or delete it: {screen.program()} cohort forget ID")  # fmt: skip
     for trouble in troubles[:_MOST_LINES]:
         owners = [each.learner for each in by_kata.get(trouble.kata, ())
                   if each.submission == trouble.submission]  # fmt: skip

@@ -8,7 +8,8 @@ import itertools
 import json
 import math
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -85,19 +86,26 @@ def handout(to: pathlib.Path) -> None:
 @click.command(
     "marks",
     epilog=examples(
-        "kata cohort marks              everybody, one line each",
-        "kata cohort marks ada17        how the marks came about",
-        "kata cohort marks ada17 bob18 --anonymous",
+        "kata cohort marks                        everybody, one line each",
+        "kata cohort marks --katas leaky-cv       the marks of one kata",
+        "kata cohort marks ada17 bob18            how their marks came about",
+        "kata cohort export csv --to marks.csv    all of it in a file",
     ),
 )
 @click.argument("ids", nargs=-1, metavar="[LEARNER]...")
 @in_cohort
 @of_learners
+@of_katas
 @anonymously
 def show_marks(
-    ids: tuple[str, ...], folder: pathlib.Path, learners: list[str], anonymous: bool
-) -> None:
+    ids: tuple[str, ...], folder: pathlib.Path, learners: list[str], katas: list[str],
+    anonymous: bool,
+) -> None:  # fmt: skip
     """Show marks, and of each LEARNER (an id) how they came about.
+
+    A line holds a learner's points for each kata and the percent of all that counts. On a terminal
+    that is too narrow for the katas they are counted instead: choose some by --katas, or write all
+    of it to a file with `kata cohort export csv`. What is piped elsewhere is always whole.
 
     A mark is the points of the attempt that counts, less what lateness costs, plus adjustments. A
     day of lateness is a calendar day from the due time, in the cohort's time zone; each one begun
@@ -112,18 +120,19 @@ def show_marks(
         chosen = [each.id for each in ours.roster.chosen(learners)]
         book = Gradebook.make(ours, store, now(), learners=chosen if learners else None)
         rename = _rename(store, anonymous)
+        names = {kata.name for kata in ours.chosen(katas)}
         if learners:
             for learner in chosen:
-                _print_learner(learner, rename(learner), book, ours)
+                _print_learner(learner, rename(learner), book, ours, names)
         else:
-            rows = [_summary(learner, rename(learner), book) for learner in chosen]
-            screen.print_table(["learner", "percent", "katas"], rows, words=["katas"])
+            _print_marks([(learner, rename(learner)) for learner in chosen], book, names)
 
 
 @click.command(
     epilog=examples(
         'kata cohort rule ada17 leaky-cv --add 2 --note "asked in class"',
         'kata cohort rule ada17 leaky-cv --set 12.5 --note "done on paper"',
+        'kata cohort rule ada17 leaky-cv --graded --note "set by mistake"',
         'kata cohort rule ada17 leaky-cv --excuse --note "was ill"',
         'kata cohort rule ada17 leaky-cv --appeal --note "hint 2 misleads"',
         'kata cohort rule ada17 leaky-cv --answer --note "mended"',
@@ -137,18 +146,25 @@ def show_marks(
     "--set", "fixed", type=_Points(0), metavar="POINTS",
     help="Mark by hand, whatever was graded.",
 )  # fmt: skip
+@click.option(
+    "--graded", is_flag=True, help="Let what was graded count again, without --set and --add."
+)
 @click.option("--excuse", is_flag=True, help="Count this kata nowhere for this learner.")
 @click.option("--count", is_flag=True, help="Take an excuse back.")
 @click.option("--appeal", is_flag=True, help="Note that the learner objects.")
 @click.option("--answer", is_flag=True, help="Answer an appeal; this changes no points.")
 @click.option("--note", required=True, help="The reason; the learner reads it.")
-@click.option("--author", help="Who says so. [default: your user name]")
+@click.option(
+    "--author", metavar="NAME",
+    help="Who says so; the learner reads it. [default: this system's name for you]",
+)  # fmt: skip
 def rule(
     learner: str,
     name: str,
     folder: pathlib.Path,
     add: float | None,
     fixed: float | None,
+    graded: bool,
     excuse: bool,
     count: bool,
     appeal: bool,
@@ -159,18 +175,21 @@ def rule(
     """Adjust a mark, mark by hand, excuse, note an appeal.
 
     A ruling is never changed and survives every regrade; another one may follow it. Adjustments add
-    up; those from before a --set count no more.
+    up; those from before a --set count no more. --graded takes back a --set and every --add before
+    it, --count an excuse, --add -2 an --add 2.
     """
-    from grader.cohort.marks import Gradebook
+    from grader.cohort.marks import Gradebook, State, plainly
     from grader.cohort.records import Ruling
 
     asked: Mapping[Kind, object] = {
-        "adjustment": add is not None, "set": fixed is not None, "excused": excuse,
-        "counted": count, "appeal": appeal, "answer": answer,
+        "adjustment": add is not None, "set": fixed is not None, "graded": graded,
+        "excused": excuse, "counted": count, "appeal": appeal, "answer": answer,
     }  # fmt: skip
     kinds = [kind for kind, wanted in asked.items() if wanted]
     if len(kinds) != 1:
-        raise UsageError("give one of --add, --set, --excuse, --count, --appeal and --answer")
+        raise UsageError(
+            "give one of --add, --set, --graded, --excuse, --count, --appeal and --answer"
+        )
     if not note.strip():
         raise UsageError("a ruling needs a reason; write it behind --note")
     points = add if add is not None else fixed
@@ -184,12 +203,38 @@ def rule(
         before = mark()
         if answer and not before.open_appeal:
             raise UsageError(f"{known} has no open appeal for {kata.short_name}")
+        if count and before.state is not State.EXCUSED:
+            raise UsageError(f"{known} is not excused from {kata.short_name}, so it counts already")
+        if graded and not before.by_hand:
+            raise UsageError(
+                f"nothing was set or added by hand for {known} in {kata.short_name}, so there is "
+                "nothing to take back"
+                + ("; --count takes the excuse back" if before.state is State.EXCUSED else "")
+            )
         who = author or getpass.getuser()
         store.add_ruling(Ruling(known, kata.name, kinds[0], points, who, note.strip(), now()))
         after = mark()
-    screen.print_lines([f"{known} {kata.short_name}: {_points(before)} -> {_points(after)}"])
-    if points is not None and after.points is None:
-        screen.say("it counts as soon as there is something to mark, and no excuse")
+    what = f"{known} {kata.short_name}"
+    said = f"{_points(before)} -> {_points(after)}"
+    if _points(before) == _points(after):
+        noted = f"{kinds[0]} noted" if appeal or answer else "noted"
+        said = f"{noted}; the mark stays: {_points(after)}"
+    screen.print_lines([f"{what}: {said}"])
+    again = f"{screen.program()} cohort rule {what}"
+    if after.state is State.EXCUSED and not excuse and not (appeal or answer):
+        screen.say(f"this is kept, but {known} is excused from {kata.short_name}, so no points "
+                   f'count; to take the excuse back: {again} --count --note "…"')  # fmt: skip
+    elif add is not None and after.points is None:
+        screen.say("this is kept and will be added to the points once there are some")
+    reached = plainly(after.points or Fraction(str(fixed or 0)))
+    if points is not None and Fraction(reached) > after.possible:
+        back = "--graded" if add is None else f"--add {-add:.12g}"
+        if add is None and before.state is State.BY_HAND:
+            back = f"--set {plainly(before.points or Fraction(0))}"
+        screen.say(f"{reached} points are more than the {after.possible} possible; if no bonus is "
+                   f'meant, take it back: {again} {back} --note "…"')  # fmt: skip
+    if author is None and who == "root":
+        screen.say("learners read that root says so; --author NAME gives a name the next time")
 
 
 @click.command(
@@ -202,7 +247,12 @@ def rule(
 @of_learners
 @click.option("--open", "only_open", is_flag=True, help="Only appeals without an answer.")
 def rulings(folder: pathlib.Path, learners: list[str], only_open: bool) -> None:
-    """List adjustments, excuses and appeals."""
+    """List adjustments, excuses and appeals.
+
+    Two lines for each: when (in the cohort's time zone), whose, what and by whom; then the reason.
+    """
+    from grader.cohort.marks import in_words
+
     ours = open_cohort(folder)
     chosen = [each.id for each in ours.roster.chosen(learners)] if learners else None
     with ours.store() as store:
@@ -211,13 +261,12 @@ def rulings(folder: pathlib.Path, learners: list[str], only_open: bool) -> None:
         latest = {(each.learner, each.kata): each for each in found
                   if each.kind in ("appeal", "answer")}  # fmt: skip
         found = [each for each in latest.values() if each.kind == "appeal"]
-    heads = ["learner", "kata", "kind", "points", "by", "note"]
-    rows = [
-        [each.learner, each.kata.partition("/")[2], each.kind,
-         "" if each.points is None else f"{each.points:g}", each.author, each.note]
-        for each in found
-    ]  # fmt: skip
-    screen.print_table(heads, rows, words=["kata", "kind", "by", "note"])
+    for each in found:
+        when = each.at.astimezone(ours.config.zone)
+        what = f"{each.learner} {each.kata.partition('/')[2]}: {in_words(each)} ({each.author})"
+        screen.print_lines([f"{when:%Y-%m-%d %H:%M}  {what}", f"  {each.note}"])
+    if not found:
+        screen.say("no appeal waits for an answer" if only_open else "there are no rulings")
 
 
 @click.command(
@@ -309,7 +358,8 @@ def export(
     FORMAT      PATH
     canvas      a CSV file for the import of a Canvas gradebook
     moodle      a CSV file for Moodle's import of grades
-    csv         a CSV file with all marks and totals, by id
+    csv         a CSV file with all marks and totals, by id, and with
+                the points possible in columns at the end
     gradescope  a folder: KATA/LEARNER/results.json
     jsonl       a file with a verdict on each line
     parquet     a folder: marks.parquet, gradings.parquet
@@ -373,7 +423,8 @@ def feedback(folder: pathlib.Path, learners: list[str], to: pathlib.Path, kind: 
     """Write what each learner may read.
 
     One page for each, named by the learner's id; with --format comment a file for each commit that
-    was graded, LEARNER.COMMIT.md, to be posted there:
+    was graded, LEARNER.COMMIT.md, to be posted there; what has points but came from no commit
+    stands in LEARNER.md:
 
     \b
       gh api repos/OWNER/REPO/commits/COMMIT/comments -F body=@FILE
@@ -385,7 +436,7 @@ def feedback(folder: pathlib.Path, learners: list[str], to: pathlib.Path, kind: 
 
     ours = open_cohort(folder)
     chosen = [each.id for each in ours.roster.chosen(learners)]
-    written = []
+    written, no_commit = [], 0
     with ours.store() as store:
         book = Gradebook.make(ours, store, now(), learners=chosen if learners else None)
         for learner in chosen:
@@ -394,6 +445,13 @@ def feedback(folder: pathlib.Path, learners: list[str], to: pathlib.Path, kind: 
                 path = to / f"{learner}{suffix}"
                 write(path, [text])
                 written.append(path)
+                if kind == "comment" and suffix == ".md":
+                    no_commit += 1
+    if no_commit:
+        screen.say(
+            f"for {no_commit} of {len(chosen)} learners there are points that came from no "
+            "commit: these stand in LEARNER.md, and there is no commit to post them to"
+        )
     screen.print_paths(written)
 
 
@@ -451,26 +509,65 @@ def write(path: pathlib.Path, lines: Iterable[str]) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
 
 
-def _print_learner(learner: str, name: str, book: "Gradebook", ours: "Cohort") -> None:
-    from grader.cohort.marks import explain, plainly
+def _print_marks(
+    learners: Sequence[tuple[str, str]], book: "Gradebook", names: Collection[str]
+) -> None:
+    """The points of each of these (id, and name to show), or how many there are of which state."""
+    from grader.cohort.marks import shown
+
+    katas = [each for each in book.assignments if each.kata in names]
+    percents = [book.total(learner).percent for learner, _ in learners]
+    of_all = ["" if each is None else str(shown(each)) for each in percents]
+    rows = [
+        [name, *(_cell(book.marks[learner, each.kata]) for each in katas), percent]
+        for (learner, name), percent in zip(learners, of_all, strict=True)
+    ]
+    heads = ["learner", *(each.kata.partition("/")[2] for each in katas), "percent"]
+    possible = ["possible", *(str(each.possible) for each in katas), ""]
+    if screen.print_wide_table(heads, [possible, *rows]):
+        signs = {"-": "not due yet", "waits": "not graded yet"}
+        there = {cell for row in rows for cell in row[1:-1]}
+        if told := [f"{sign}: {words}" for sign, words in signs.items() if sign in there]:
+            screen.say("; ".join(told))
+        return
+    rows = [
+        [name, percent, _counted([made for made in book.of(learner) if made.kata in names])]
+        for (learner, name), percent in zip(learners, of_all, strict=True)
+    ]
+    screen.print_table(["learner", "percent", "katas"], rows, words=["katas"])
+    screen.say("the terminal is too narrow for the points of these katas; choose some by --katas, "
+               f"or take all: {screen.program()} cohort export csv --to marks.csv")  # fmt: skip
+
+
+def _cell(made: "Mark") -> str:
+    from grader.cohort.marks import State, plainly
+
+    if made.points is None:
+        return {State.OPEN: "-", State.WAITING: "waits"}.get(made.state, made.state.value)
+    return plainly(made.points)
+
+
+def _counted(marks: Iterable["Mark"]) -> str:
+    states = collections.Counter(made.state for made in marks)
+    return ", ".join(f"{count} {state}" for state, count in states.items())
+
+
+def _print_learner(
+    learner: str, name: str, book: "Gradebook", ours: "Cohort", names: Collection[str]
+) -> None:
+    from grader.cohort.marks import explain, moment, plainly
 
     lines = [name]
     for made in book.of(learner):
+        if made.kata not in names:
+            continue
         lines.append(f"  {made.kata.partition('/')[2]}: {_points(made)}")
+        lines.append(f"    Due on {moment(ours.due(made.kata), ours.config.zone)}.")
         lines += [f"    {line}" for line in explain(made, ours.config.zone)]
     percent = book.total(learner).percent
     if percent is not None:
         lines.append(f"  So far {plainly(percent)} percent of what counts.")
     screen.print_lines(lines)
-
-
-def _summary(learner: str, name: str, book: "Gradebook") -> list[str]:
-    from grader.cohort.marks import shown
-
-    states = collections.Counter(made.state for made in book.of(learner))
-    percent = book.total(learner).percent
-    counted = ", ".join(f"{count} {state}" for state, count in states.items())
-    return [name, "" if percent is None else str(shown(percent)), counted]
 
 
 def _points(made: "Mark") -> str:

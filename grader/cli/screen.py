@@ -172,6 +172,23 @@ def print_table(
     _out.print(table)
 
 
+def print_wide_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
+    """A table with each row on one line, however long; all but the first column are numbers.
+
+    False, and nothing is printed, where a terminal is too narrow for it.
+    """
+    lines = [heads, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    whole = sum(widths) + 2 * (len(widths) - 1)
+    if sys.stdout.isatty() and whole > shutil.get_terminal_size().columns:
+        return False
+    for first, *others in lines:
+        cells = (each.rjust(width) for each, width in zip(others, widths[1:], strict=True))
+        line = "  ".join([first.ljust(widths[0]), *cells])
+        _out.print(plain(line.rstrip()), soft_wrap=True)
+    return True
+
+
 def print_verdict(verdict: Verdict, *, titles_only: bool) -> None:
     """The whole verdict for a person."""
     if not verdict.isolated:

@@ -100,14 +100,20 @@ def moodle(book: Gradebook, roster: Roster, titles: Mapping[str, str]) -> str:
 
 
 def marks_csv(book: Gradebook, rename: Callable[[str], str]) -> str:
-    """All marks by id, with the total: for people and spreadsheets."""
+    """All marks by id, with the total: for people and spreadsheets.
+
+    The points possible stand in columns at the end, so that each row is a learner's.
+    """
     kinds = [each.kata.partition("/")[2] for each in book.assignments]
-    rows = [["learner", *kinds, "total percent", "weight still open"]]
+    tops = [str(each.possible) for each in book.assignments]
+    rows = [["learner", *kinds, "total percent", "weight still open",
+             *(f"{kind} possible" for kind in kinds)]]  # fmt: skip
     for learner in book.learners:
         total = book.total(learner)
         percent = "" if total.percent is None else str(shown(total.percent))
         cells = [_cell(made, State.EXCUSED, made.state) for made in book.of(learner)]
-        rows.append([rename(learner), *cells, percent, plainly(Fraction(total.still_open))])
+        rows.append([rename(learner), *cells, percent, plainly(Fraction(total.still_open)),
+                     *tops])  # fmt: skip
     return _csv(rows)
 
 

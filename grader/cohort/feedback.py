@@ -132,7 +132,8 @@ class Page:
         head = [f"# {_words(self.cohort)}: feedback for {_words(self.learner)}", ""]
         if self.percent is not None:
             head += [f"So far: {self.percent} percent of what counts.", ""]
-        return "\n".join([*head, *(self._part(part, "## ") for part in self.parts)])
+        parts = "".join(self._part(part, "## ") for part in self.parts)
+        return "\n".join([*head, parts])
 
     def comments(self) -> dict[str | None, str]:
         """Markdown for each commit that was graded, short enough for a comment.
@@ -158,10 +159,10 @@ class Page:
                 holds = "holds" if each.passed else "**does not hold**"
                 cause = f" ({each.cause})" if each.cause else ""
                 lines.append(f"- {holds}: {_words(each.sentence + cause)}")
-                for key, text in each.finding:
-                    lines += ["", f"  {key}:", "", _fenced(text, "  "), ""]
+                if each.finding:
+                    lines.append(_fenced(_listed(each.finding), "  "))
             lines.append("")
-        return "\n".join([*lines, ""]) + "\n"
+        return "\n".join(lines) + "\n"
 
 
 def _behaviours(verdict: Mapping[str, Any] | None, titles_only: bool) -> list[Behaviour]:
@@ -196,6 +197,15 @@ def _fenced(text: str, indent: str = "") -> str:
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return "\n".join(indent + line for line in (f"{fence}text", *visible(text).split("\n"), fence))
+
+
+def _listed(finding: Sequence[tuple[str, str]]) -> str:
+    """One text of all parts; what a learner made begins behind the labels, so it fakes none."""
+    return "\n".join(
+        f"{label:9} {line}"
+        for key, text in finding
+        for label, line in itertools.zip_longest([key], text.split("\n"), fillvalue="")
+    )
 
 
 def _shortened(text: str) -> str:

@@ -20,6 +20,8 @@ from grader.cohort.store import Store
 
 _Record = TypeVar("_Record", HandIn, Ruling)
 _NOTHING = Fraction(0)
+#: Rulings that say how many points there are.
+_POINTS = ("adjustment", "set", "graded")
 
 
 class State(enum.StrEnum):
@@ -71,10 +73,14 @@ class Assignment:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What a submission earned, in points of the assignment, and the key of the grading."""
+    """What a submission earned, in points of the assignment, and the key of the grading.
+
+    `possible` is what was possible under the edition that it was graded with, if that differs.
+    """
 
     points: Fraction
     key: str
+    possible: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,6 +97,8 @@ class Mark:
     hand_in: HandIn | None = None
     grading: str | None = None
     earned: Fraction | None = None
+    #: What was possible for it under another edition of the kata; `earned` is on this one's scale.
+    graded_of: int | None = None
     days_late: int = 0
     penalty: Fraction = _NOTHING
     adjustment: Fraction = _NOTHING
@@ -100,7 +108,17 @@ class Mark:
     waiting: int = 0
     ignored: int = 0
     refused: int = 0
+    #: The latest attempt that waits, and how late it is; the latest hand-in without effect.
+    waits: HandIn | None = None
+    waits_days_late: int = 0
+    without_effect: HandIn | None = None
     rulings: Sequence[Ruling] = ()
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether points set by hand or added are in force, so that they can be taken back."""
+        said = [each.kind for each in self.rulings if each.kind in _POINTS]
+        return bool(said) and said[-1] != "graded"
 
     @property
     def open_appeal(self) -> bool:
@@ -155,6 +173,7 @@ def mark(
     late = rules.late
     last = last_moment(assignment.due, late.cut_off_days, late.grace, rules.zone)
     accepted: list[HandIn] = []
+    without_effect: HandIn | None = None
     ignored = refused = 0
     for hand_in in hand_ins:
         if hand_in.submission is None:
@@ -163,8 +182,10 @@ def mark(
             continue
         elif hand_in.at > last or len(accepted) == rules.most_attempts:
             ignored += 1
+            without_effect = hand_in
         else:
             accepted.append(hand_in)
+    waiting = [each for each in accepted if each.submission not in results]
     fields: dict[str, Any] = {"state": State.OPEN}
     if accepted:
         fields = _best_or_last(assignment, accepted, results, rules)
@@ -177,9 +198,12 @@ def mark(
         kata=assignment.kata,
         possible=assignment.possible,
         attempts=len(accepted),
-        waiting=sum(each.submission not in results for each in accepted),
+        waiting=len(waiting),
         ignored=ignored,
         refused=refused,
+        waits=waiting[-1] if waiting else None,
+        waits_days_late=days_late(waiting[-1].at, assignment.due, rules) if waiting else 0,
+        without_effect=without_effect,
         rulings=ruled,
         **fields,
     )
@@ -192,27 +216,45 @@ def explain(made: Mark, zone: tzinfo) -> list[str]:
         attempt = "" if made.attempts == 1 else f", the one that counts of {made.attempts} attempts"
         lines.append(f"Handed in on {moment(made.hand_in.at, zone)}{attempt}: "
                      f"{plainly(made.earned)} of {made.possible} points.")  # fmt: skip
+    if made.graded_of is not None and made.hand_in is not None:
+        lines.append(f"Graded with another version of the kata, where {made.graded_of} points were "
+                     f"possible; counted on the scale of {made.possible}.")  # fmt: skip
     if made.days_late:
-        days = f"{made.days_late} {'day' if made.days_late == 1 else 'days'}"
-        lines.append(f"Late by {days}, so {plainly(made.penalty)} percent come off.")
+        lines.append(f"Late by {_days(made.days_late)}, so {plainly(made.penalty)} percent come "
+                     "off.")  # fmt: skip
     for ruling in made.rulings:
         said = f"({ruling.author}, {moment(ruling.at, zone)}): {ruling.note}"
-        amount = plainly(_exact(ruling.points))
-        lines.append({
-            "adjustment": f"Adjusted by {amount} points {said}",
-            "set": f"Set to {amount} points {said}",
-            "excused": f"Excused {said}",
-            "counted": f"Excused no longer {said}",
-            "appeal": f"Appeal {said}",
-            "answer": f"Answer {said}",
-        }[ruling.kind])  # fmt: skip
-    if made.waiting:
-        lines.append(f"Not graded yet: {made.waiting} of {made.attempts} attempts.")
-    if made.ignored:
-        lines.append(f"Too late or one too many, so without effect: {made.ignored}.")
+        lines.append(f"{in_words(ruling)} {said}")
+    if made.waits is not None:
+        late = f"late by {_days(made.waits_days_late)}" if made.waits_days_late else "on time"
+        which = "handed in" if made.waiting == 1 else "the latest handed in"
+        count = "" if made.attempts == 1 else f"{made.waiting} of {made.attempts} attempts, "
+        lines.append(f"Not graded yet: {count}{which} on {moment(made.waits.at, zone)}, {late}.")
+    if made.without_effect is not None:
+        which = "handed in" if made.ignored == 1 else "the latest handed in"
+        lines.append(f"Too late or one too many, so without effect: {made.ignored}, {which} on "
+                     f"{moment(made.without_effect.at, zone)}.")  # fmt: skip
     if made.refused:
         lines.append(f"Refused, so without effect: {made.refused}.")
     return lines
+
+
+def in_words(ruling: Ruling) -> str:
+    """What a ruling says, without its reason."""
+    amount = f"{plainly(_exact(ruling.points))} points"
+    return {
+        "adjustment": f"Adjusted by {amount}",
+        "set": f"Set to {amount}",
+        "graded": "What was graded counts again",
+        "excused": "Excused",
+        "counted": "Excused no longer",
+        "appeal": "Appeal",
+        "answer": "Answer",
+    }[ruling.kind]
+
+
+def _days(count: int) -> str:
+    return f"{count} {'day' if count == 1 else 'days'}"
 
 
 def plainly(points: Fraction) -> str:
@@ -263,9 +305,11 @@ def _best_or_last(
             penalty = min(Fraction(100), late * Fraction(rules.late.percent_per_day))
             points *= 1 - penalty / 100
         if "points" not in best or points > best["points"]:
-            best = {"state": State.GRADED, "points": points, "hand_in": hand_in,
-                    "grading": result.key, "earned": result.points, "days_late": late,
-                    "penalty": penalty}  # fmt: skip
+            best = {
+                "state": State.GRADED, "points": points, "hand_in": hand_in,
+                "grading": result.key, "earned": result.points, "graded_of": result.possible,
+                "days_late": late, "penalty": penalty,
+            }  # fmt: skip
     return best
 
 
@@ -274,9 +318,11 @@ def _ruled(fields: dict[str, Any], rulings: Sequence[Ruling]) -> dict[str, Any]:
     excused = [each.kind for each in rulings if each.kind in ("excused", "counted")]
     if excused[-1:] == ["excused"]:
         return {**fields, "state": State.EXCUSED, "points": None}
-    fields, adjustment = dict(fields), Fraction(0)
+    graded, fields, adjustment = fields, dict(fields), Fraction(0)
     for ruling in rulings:
-        if ruling.kind == "set":
+        if ruling.kind == "graded":
+            fields, adjustment = dict(graded), Fraction(0)
+        elif ruling.kind == "set":
             fields |= {"state": State.BY_HAND, "points": _exact(ruling.points)}
             adjustment = Fraction(0)
         elif ruling.kind == "adjustment":
@@ -332,7 +378,11 @@ class Gradebook:
             assignments.append(assignment)
             # On the same scale, whatever edition they are from.
             results = {
-                submission: Result(Fraction(each.points * possible, each.possible or 1), each.key)
+                submission: Result(
+                    Fraction(each.points * possible, each.possible or 1),
+                    each.key,
+                    None if each.possible == possible else each.possible,
+                )
                 for submission, each in counting[name].items()
             }
             for learner in chosen:

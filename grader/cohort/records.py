@@ -104,8 +104,9 @@ FACT = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
 )  # fmt: skip
 
-#: Points are added; or stand in place of what was graded; a kata counts no longer; or again.
-Kind = Literal["adjustment", "set", "excused", "counted", "appeal", "answer"]
+#: Points are added; or stand in place of what was graded; or what was graded counts again, without
+#: either of those before; a kata counts no longer; or again.
+Kind = Literal["adjustment", "set", "graded", "excused", "counted", "appeal", "answer"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
