@@ -11,7 +11,7 @@ from click import shell_completion
 
 from grader import __version__, grading
 from grader.catalog import Kata
-from grader.cli import authors, cohort, health, insight, learner, marking, practice, screen
+from grader.cli import authors, cohort, handing, health, insight, learner, marking, practice, screen
 from grader.cli.arguments import (
     INTERRUPTED,
     NOT_PASSED,
@@ -203,7 +203,7 @@ kata.add_command(learner.draw_map)
 kata.add_command(authors.verify)
 kata.add_command(authors.new)
 kata.add_command(cohort.cohort)
-for command in (*marking.COMMANDS, *insight.COMMANDS):
+for command in (handing.handout, *marking.COMMANDS, *handing.COMMANDS, *insight.COMMANDS):
     cohort.cohort.add_command(command)
 
 

@@ -122,10 +122,17 @@ def place_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+anonymously = click.option("--anonymous", is_flag=True, help="Pseudonyms instead of ids.")
+
+
 def open_cohort(folder: pathlib.Path) -> "Cohort":
     from grader.cohort.config import Cohort
 
     return Cohort.find(folder, find_catalog())
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
 
 
 @cohort.command(epilog=examples("kata cohort init spring"))

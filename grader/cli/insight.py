@@ -12,8 +12,15 @@ import click
 from grader import grading
 from grader.cli import screen
 from grader.cli.arguments import examples
-from grader.cli.cohort import in_cohort, of_katas, open_cohort, walls
-from grader.cli.marking import anonymously, now, write
+from grader.cli.cohort import (
+    anonymously,
+    in_cohort,
+    now,
+    of_katas,
+    open_cohort,
+    walls,
+)
+from grader.cli.handing import write
 from grader.errors import Stopped
 
 if TYPE_CHECKING:
