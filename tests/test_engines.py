@@ -53,6 +53,14 @@ def test_a_seed_replays_the_data(engine: Engine, toy: Kata) -> None:
     assert result(first, "adds").finding != result(other, "adds").finding
 
 
+def test_a_set_comes_out_in_the_same_order_in_every_slot(engine: Engine, toy: Kata) -> None:
+    code = f"{RIGHT}\n\ndef add(a, b):\n    return ' '.join({{str(n) for n in range(9)}})\n"
+    one, other = (
+        grade(engine, toy, code, only=frozenset({"adds"})) for grade in (grade_code, grade_anew)
+    )
+    assert result(one, "adds").finding == result(other, "adds").finding
+
+
 def test_one_slot_grades_many_submissions_apart(engine: Engine, toy: Kata) -> None:
     wrong = RIGHT.replace("return a + b", "return a - b")
     tasks = [Task(toy, Submission({"adder.py": (wrong if n % 2 else RIGHT).encode()}), 3, str(n))

@@ -27,6 +27,9 @@ from typing import Any, NoReturn
 from grader import wire
 from grader.errors import WireError
 
+#: Of warm Python processes: what goes through a set comes out in the same order in each of them, or
+#: the same seed could come to another verdict in another slot. New interpreters have their own.
+SAME_ORDER = {"PYTHONHASHSEED": "0"}
 #: How a warm Python process says that it ran out of memory; sysexits.h and shells leave it free.
 EXIT_OUT_OF_MEMORY = 117
 #: One thread each: a box has few processors, and forks do not carry thread pools along.

@@ -25,7 +25,7 @@ import requests
 
 from grader import wire
 from grader.box.sandbox import MAX_INODES, SHARED_MEMORY_MB
-from grader.box.tasks import THREAD_LIMITS
+from grader.box.tasks import SAME_ORDER, THREAD_LIMITS
 from grader.catalog import Limits
 from grader.engines import image
 from grader.engines.base import BOX_PORT, Channel, Fate, Progress, how_to_install
@@ -189,7 +189,7 @@ class DockerEngine:
             name=f"kata-{kind}-{uuid.uuid4().hex[:12]}",
             labels={_OWNER: owner_of(os.getpid())},
             user=_USER,
-            environment=THREAD_LIMITS,
+            environment={**THREAD_LIMITS, **SAME_ORDER},
             host_config={**settings, **host},
             **options,
         )

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from grader import kernel, wire
-from grader.box.tasks import THREAD_LIMITS
+from grader.box.tasks import SAME_ORDER, THREAD_LIMITS
 from grader.engines.base import BOX_PORT, Fate
 from grader.errors import EngineTrouble
 from grader.verdict import Usage
@@ -98,6 +98,7 @@ def environment(package_parent: str, python: str = sys.executable) -> dict[str, 
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONSAFEPATH": "1",
         **THREAD_LIMITS,
+        **SAME_ORDER,
     }
 
 
