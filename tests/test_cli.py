@@ -1,6 +1,7 @@
 """The commands as a person or a script meets them: words, streams and exit codes."""
 
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -152,6 +153,17 @@ def test_a_broken_kata_is_the_graders_trouble(toy: Kata) -> None:
     done = kata(toy.folder, "grade", *PLAIN)
     assert (done.returncode, done.stdout) == (4, "")
     assert "kata.toml: title" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["grade", *PLAIN], ["grade", "--json", *PLAIN]])
+def test_a_reader_that_is_gone_is_no_verdict(toy: Kata, arguments: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*KATA, *arguments], cwd=toy.folder, stdout=writer,
+                          stderr=subprocess.PIPE, encoding="utf-8")  # fmt: skip
+    os.close(writer)
+    assert done.returncode == 130, done
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(not pathlib.Path("/dev/full").exists(), reason="there is no full device here")

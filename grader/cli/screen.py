@@ -35,9 +35,15 @@ _LINE_SECONDS = 30.0
 _words_only = bool(os.environ.get("KATA_PLAIN")) or os.environ.get("TERM") == "dumb"
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # Rich would exit with 1, as click for an error with this number would: a failed submission.
+        raise BrokenPipeError
+
+
 def _console(stderr: bool) -> Console:
     terminal = False if _words_only else None
-    console = Console(stderr=stderr, highlight=False, markup=False, force_terminal=terminal)
+    console = _Console(stderr=stderr, highlight=False, markup=False, force_terminal=terminal)
     if console.width > _MAX_WIDTH:
         console.width = _MAX_WIDTH
     return console
@@ -335,7 +341,7 @@ def print_json(verdicts: Sequence[Verdict], *, single: bool, titles_only: bool) 
     if single and not documents:
         return
     # Characters beyond ASCII are escaped: whatever reads this need not guess an encoding.
-    sys.stdout.write(json.dumps(documents[0] if single else documents, indent=2) + "\n")
+    _out.out(json.dumps(documents[0] if single else documents, indent=2), highlight=False)
 
 
 def print_list(records: Sequence[tuple[Kata, Record]], suggestion: Kata | None) -> None:
