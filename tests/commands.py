@@ -1,5 +1,6 @@
 """The `kata` command and git, as a person or a script starts them."""
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -25,6 +26,30 @@ def kata(folder: pathlib.Path, *arguments: str, **env: str) -> subprocess.Comple
         [*KATA, *arguments], cwd=folder, env=environment, capture_output=True, encoding="utf-8",
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
+
+
+def on_terminal(folder: pathlib.Path, *arguments: str, columns: int, lines: int) -> str:
+    """All that `kata` shows on a terminal of this size, each run of white space as one space."""
+    pty = pytest.importorskip("pty")
+    import struct
+    import termios
+    from fcntl import ioctl
+
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    process = subprocess.Popen(
+        [*KATA, *arguments], cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
+        env={**env, "PATH": PATH, "NO_COLOR": "1"},
+    )  # fmt: skip
+    os.close(theirs)
+    said = b""
+    with contextlib.suppress(OSError):  # how Linux tells that the other side has gone
+        while part := os.read(ours, 4096):
+            said += part
+    process.wait()
+    os.close(ours)
+    return " ".join(said.decode().split())
 
 
 def solve(toy: Kata) -> None:

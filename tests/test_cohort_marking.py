@@ -1,13 +1,10 @@
 """The commands that mark, regrade and hand back, as an instructor runs them."""
 
-import contextlib
 import datetime as dt
 import json
-import os
 import pathlib
 import re
 import shutil
-import subprocess
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,7 +13,7 @@ from grader.catalog import Kata
 from grader.cohort.marks import Gradebook, compare, explain
 from grader.cohort.records import Ruling
 from tests import marked
-from tests.commands import KATA, kata, root_of
+from tests.commands import kata, on_terminal, root_of
 from tests.conftest import engine_or_skip
 from tests.marked import NOON
 
@@ -122,7 +119,6 @@ def test_learners_are_not_told_that_root_says_so_without_a_remark(
 
 def test_marks_of_many_katas_on_a_narrow_terminal(toy: Kata, folder: pathlib.Path) -> None:
     """Where the points do not fit they are counted; in a pipe all of them stand."""
-    pty = pytest.importorskip("pty")
     settings = (folder / "cohort.toml").read_text()
     for number in range(4):
         name = f"adder-with-a-long-name-{number}"
@@ -135,20 +131,10 @@ def test_marks_of_many_katas_on_a_narrow_terminal(toy: Kata, folder: pathlib.Pat
     (folder / "cohort.toml").write_text(settings)
 
     def on_a_terminal(*arguments: str) -> str:
-        ours, theirs = pty.openpty()
-        env = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
         place = ["--cohort", str(folder)]
-        process = subprocess.Popen([*KATA, "cohort", "marks", *arguments, *place],
-                                   cwd=root_of(toy), stdin=theirs, stdout=theirs, stderr=theirs,
-                                   env=env)  # fmt: skip
-        os.close(theirs)
-        said = b""
-        with contextlib.suppress(OSError):  # how Linux tells that the other side has gone
-            while part := os.read(ours, 4096):
-                said += part
-        process.wait()
-        os.close(ours)
-        return " ".join(said.decode().split())
+        return on_terminal(
+            root_of(toy), "cohort", "marks", *arguments, *place, columns=80, lines=24
+        )
 
     narrow = on_a_terminal()
     assert "1 graded, 4 nothing handed in" in narrow

@@ -1,6 +1,5 @@
 """The doctor: what is there, what mends what is not, and that nothing keeps it from its end."""
 
-import contextlib
 import os
 import pathlib
 import re
@@ -16,7 +15,7 @@ from grader.catalog import Kata
 from grader.cli import health
 from grader.cli.health import Check, State
 from grader.engines.bubblewrap import find_bwrap
-from tests.commands import KATA, kata
+from tests.commands import KATA, kata, on_terminal
 from tests.conftest import ROOT
 
 NAMES = ("Python", "katas", "libraries", "engine docker", "engine bubblewrap", "engine process",
@@ -173,24 +172,7 @@ def test_one_check_that_breaks_keeps_nothing_from_the_others(
 
 
 def test_a_small_terminal(toy: Kata) -> None:
-    pty = pytest.importorskip("pty")
-    import fcntl
-    import struct
-    import termios
-
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 20, 60, 0, 0))
-    env = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    process = subprocess.Popen([*KATA, "doctor"], cwd=toy.folder, stdin=theirs, stdout=theirs,
-                               stderr=subprocess.DEVNULL, env={**env, "NO_COLOR": "1"})  # fmt: skip
-    os.close(theirs)
-    said = b""
-    with contextlib.suppress(OSError):  # how Linux tells that the other side has gone
-        while part := os.read(ours, 4096):
-            said += part
-    process.wait()
-    os.close(ours)
-    text = " ".join(said.decode().split())
+    text = on_terminal(toy.folder, "doctor", columns=60, lines=20)
     assert "! terminal: 60 columns, 20 lines, no colour, for NO_COLOR is set" in text
     assert r"mend it: printf '\033[8;24;80t'" in text
 

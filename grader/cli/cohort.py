@@ -444,7 +444,7 @@ def status(folder: pathlib.Path) -> None:
     with ours.store() as store:
         hand_ins = store.hand_ins(katas=list(ours.assigned))
         listed = set(ours.roster.ids)
-        others = sorted(store.learners() - listed)
+        others = sorted({each.learner for each in hand_ins} - listed)
         hand_ins = [each for each in hand_ins if each.learner in listed]
         due_now = grading.due_now(store, ours.katas, hand_ins)
         troubles = [each for each in store.troubles() if each.parked]

@@ -139,7 +139,7 @@ def plan(
         store.set_fact(_ENGINE_FACT, place.engine)
     if not asked_for or store.fact(_IMAGE_FACT) is None:
         store.set_fact(_IMAGE_FACT, place.image)
-    hand_ins = store.hand_ins(learners, [kata.name for kata in katas])
+    hand_ins = _hand_ins(store, katas, learners)
     editions = _editions(place.image, katas)
     by_name = {kata.name: kata for kata in katas}
     order = {kata.name: position for position, kata in enumerate(katas)}
@@ -179,7 +179,7 @@ def due_now(
 def why_nothing(store: Store, katas: Sequence[Kata], learners: Collection[str] | None) -> str:
     """The words for a plan of these that is empty."""
     names = [kata.name for kata in katas]
-    hand_ins = store.hand_ins(learners, names)
+    hand_ins = _hand_ins(store, katas, learners)
     if not hand_ins:
         return "nothing is handed in yet, so collect first"
     if not any(each.submission for each in hand_ins):
@@ -187,6 +187,15 @@ def why_nothing(store: Store, katas: Sequence[Kata], learners: Collection[str] |
     if any(each.parked and each.kata in names for each in store.troubles()):
         return "all that is handed in is graded already, or parked"
     return "all that is handed in is graded already"
+
+
+def _hand_ins(
+    store: Store, katas: Sequence[Kata], learners: Collection[str] | None
+) -> list[HandIn]:
+    # Not in the query: a whole roster may be more values than a database takes.
+    wanted = None if learners is None else set(learners)
+    return [each for each in store.hand_ins(katas=[kata.name for kata in katas])
+            if wanted is None or each.learner in wanted]  # fmt: skip
 
 
 def _editions(image: str, katas: Sequence[Kata]) -> dict[str, Edition]:
