@@ -24,6 +24,7 @@ from grader import grading
 from grader.catalog import Catalog, Kata
 from grader.cli.cohort import carry_out
 from grader.cohort import grade
+from grader.cohort.cluster import Cluster
 from grader.cohort.config import Cohort
 from grader.cohort.grade import Done, Here, Place
 from grader.cohort.records import HandIn
@@ -528,7 +529,7 @@ def test_a_cluster_that_loses_a_worker_loses_nothing(
     root = cohort.catalog.root
     with worker(scheduler, root) as first, worker(scheduler, root):
         assert eventually(lambda: workers_of(scheduler) == 2, 120)
-        place = grade.Cluster(scheduler, "process", cohort.katas, without_isolation=True)
+        place = Cluster(scheduler, "process", cohort.katas, without_isolation=True)
         with contextlib.closing(place):
             assert (place.engine, place.at_once()) == ("process", 4)
             running = grade.carry_out(
@@ -570,7 +571,7 @@ def test_a_cluster_that_cannot_work_says_why(
     cohort: Cohort, scheduler: str, tmp_path: pathlib.Path
 ) -> None:
     with pytest.raises(EngineTrouble, match="has no workers"):
-        grade.Cluster(scheduler, "process", cohort.katas)
+        Cluster(scheduler, "process", cohort.katas)
     other = cohorts.write(tmp_path / "other", {"pyproject.toml": ""})
     subprocess.run(["cp", "-r", str(cohort.catalog.root / "katas"),
                     str(cohort.catalog.root / "solutions"), str(other)], check=True)  # fmt: skip
@@ -579,11 +580,11 @@ def test_a_cluster_that_cannot_work_says_why(
     with worker(scheduler, other):
         assert eventually(lambda: workers_of(scheduler) == 1, 120)
         with pytest.raises(EngineTrouble, match="without-isolation"):
-            grade.Cluster(scheduler, "process", cohort.katas)
+            Cluster(scheduler, "process", cohort.katas)
         with pytest.raises(EngineTrouble, match="other katas"):
-            grade.Cluster(scheduler, "process", cohort.katas, without_isolation=True)
+            Cluster(scheduler, "process", cohort.katas, without_isolation=True)
 
 
 def test_no_scheduler(cohort: Cohort) -> None:
     with pytest.raises(EngineTrouble, match="no Dask scheduler answers"):
-        grade.Cluster("tcp://127.0.0.1:9", "process", cohort.katas)
+        Cluster("tcp://127.0.0.1:9", "process", cohort.katas)

@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from grader.catalog import Kata
-from grader.cohort.marks import Gradebook, compare, explain
+from grader.cohort.changes import compare
+from grader.cohort.marks import Gradebook, explain
 from grader.cohort.records import Ruling
 from tests import marked
 from tests.commands import kata, on_terminal, root_of

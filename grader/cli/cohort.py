@@ -386,7 +386,9 @@ def place_for(
 
     name = grading.engine_name(ours, store, engine_name)
     if scheduler:
-        return grading.Cluster(scheduler, name, katas, without_isolation=without_isolation)
+        from grader.cohort.cluster import Cluster
+
+        return Cluster(scheduler, name, katas, without_isolation=without_isolation)
     with screen.waiting("looking for an engine") as step:
         engine, passed_over = grading.choose_engine(name, step, without_isolation=without_isolation)
     for reason in passed_over:

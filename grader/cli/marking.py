@@ -30,8 +30,9 @@ from grader.errors import UsageError
 
 if TYPE_CHECKING:
     # Imported where they are needed: `kata` works without the libraries of cohorts.
+    from grader.cohort.changes import Change
     from grader.cohort.config import Cohort
-    from grader.cohort.marks import Change, Gradebook, Mark
+    from grader.cohort.marks import Gradebook, Mark
     from grader.cohort.records import Kind
 
 
@@ -266,7 +267,8 @@ def regrade(
     verdict.
     """
     from grader.cohort import grade as grading
-    from grader.cohort.marks import Gradebook, compare
+    from grader.cohort.changes import compare
+    from grader.cohort.marks import Gradebook
 
     ours = open_cohort(folder)
     chosen = ours.chosen(katas)
