@@ -4,12 +4,13 @@ import datetime as dt
 import io
 import pathlib
 import shutil
+import stat
 import tarfile
 import zipfile
 from collections.abc import Mapping
 
 from grader.catalog import Catalog, Kata
-from grader.cohort import config
+from grader.cohort import collect, config
 from grader.cohort.config import Cohort
 from grader.cohort.store import Store
 from tests.commands import root_of
@@ -86,3 +87,22 @@ def write(folder: pathlib.Path, files: Mapping[str, str | bytes]) -> pathlib.Pat
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     return folder
+
+
+def drop(
+    cohort: Cohort, at: dt.datetime | None = BEFORE, katas: str = "", now: dt.datetime = AFTER
+) -> list[collect.Collected]:
+    """What comes of the drop folder "in" beside the settings."""
+    with cohort.store() as store:
+        chosen = cohort.chosen(katas.split())
+        return list(collect.from_drop(cohort, store, cohort.folder / "in", chosen, now, at))
+
+
+def zipped_link() -> bytes:
+    """An archive whose only file is a link that leads out."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        member = zipfile.ZipInfo("adder.py")
+        member.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(member, "/etc/passwd")
+    return whole.getvalue()

@@ -1,4 +1,4 @@
-"""Setting up a cohort, and what is collected from where."""
+"""What is collected from folders, archives and repositories."""
 
 import datetime as dt
 import errno
@@ -6,7 +6,6 @@ import io
 import os
 import pathlib
 import re
-import stat
 import struct
 import tarfile
 import zipfile
@@ -14,156 +13,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from grader.catalog import Catalog, Kata
-from grader.cohort import collect, config, integrity, sources, uploads
+from grader.catalog import Kata
+from grader.cohort import collect, integrity, sources
 from grader.cohort.config import Cohort
-from grader.cohort.roster import Roster
 from grader.errors import UsageError
 from tests import cohorts
-from tests.cohorts import AFTER, BEFORE, DUE, kept, tarred, write, zipped
+from tests.cohorts import AFTER, BEFORE, DUE, drop, kept, tarred, write, zipped, zipped_link
 from tests.commands import git, needs_git, root_of, under_git
-from tests.commands import kata as run
 from tests.gradings import RIGHT
-
-# Setting up
-
-
-def test_a_new_folder_is_a_cohort(toy: Kata, tmp_path: pathlib.Path) -> None:
-    catalog = Catalog(root_of(toy))
-    config.init(tmp_path / "new", catalog, dt.date(2026, 10, 1))
-    cohort = Cohort.find(tmp_path / "new", catalog)
-    assert list(cohort.assigned) == ["01-toy/adder"]
-    assert cohort.roster.ids == []
-    assert cohort.due("01-toy/adder") == dt.datetime(2026, 10, 15, 23, 59, tzinfo=dt.UTC)
-    with pytest.raises(UsageError, match="is there already"):
-        config.init(tmp_path / "new", catalog, dt.date(2026, 10, 1))
-
-
-def test_times_are_local_across_the_change_of_the_clocks(toy: Kata) -> None:
-    cohort = cohorts.make(toy, "")
-    local = dt.datetime(2026, 10, 24, 23, 59)
-    assert cohort.config.utc(local) == dt.datetime(2026, 10, 24, 21, 59, tzinfo=dt.UTC)
-    assert cohort.due("01-toy/adder") == DUE
-    twice = dt.datetime(2026, 10, 25, 2, 30)
-    assert cohort.config.utc(twice) == dt.datetime(2026, 10, 25, 1, 30, tzinfo=dt.UTC)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "told"),
-    [("Europe/Berlin", "Europe/Brelin", "time_zone: 'Europe/Brelin' is no time zone"),
-     ("2026-10-26T23:59:00", "2026-03-29T02:30:00", "does not exist in Europe/Berlin"),
-     ("2026-10-26T23:59:00", "2026-10-26T23:59:00Z", "without an offset"),
-     ('name = "adder"', 'name = "addr"', "did you mean adder"),
-     ("percent_per_day", "percent_per_dya", "late.percent_per_dya: .*did you mean percent_per_day"),
-     ("percent_per_day", "max_attempts", "late.max_attempts: .*above the first line in brackets"),
-     ("percent_per_day", "colour", "late.colour: there is no such key; remove it"),
-     ("cut_off_days = 7", "cut_off_days = -7", "cut_off_days: -7 stands there; write 0 or more"),
-     ("cut_off_days = 7", 'cut_off_days = "a"', '"a" stands there; write a whole number'),
-     ("[late]", 'feedback = "all"\n[late]', 'feedback: "all" stands.*"full" or "titles"'),
-     ('"adder"', '"adder"\nweight = "a"', 'katas: adder: weight: "a" stands there; write a number'),
-     ('"adder"', '"adder"\nweight = inf', "katas: adder: weight: .*write a number"),
-     ('name = "adder"', "", "katas: number 1: name: is missing"),
-     ("[[katas]]", "[katas]", "two brackets"),
-     ('name = "Toys"', 'name = Toys', "line 1 is not TOML: name = Toys"),
-     ('name = "Toys"', 'name = "Toys\xfc"', "line 1: not UTF-8"),
-     ('name = "Toys"', '', "name: is missing")],
-)  # fmt: skip
-def test_a_wrong_setting_is_named(toy: Kata, old: str, new: str, told: str) -> None:
-    cohort = cohorts.make(toy, "")
-    path = cohort.folder / config.CONFIG
-    assert old in path.read_text()
-    path.write_text(path.read_text().replace(old, new, 1), "latin-1")
-    with pytest.raises(UsageError, match=told) as caught:
-        Cohort.find(cohort.folder, cohort.catalog)
-    assert "nput should" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("due", "told"),
-    [('"22.11.2026"', "katas: adder: due: .* is no date.*like 2026-11-22T23:59:00"),
-     ('"yesterday"', "katas: adder: due: .* is no date.*like 2026-11-22T23:59:00"),
-     ('"2026-11-31"', "katas: adder: due: .*that exists.*like 2026-11-22T23:59:00"),
-     ('"2026-12-01"', "katas: adder: due: write the time, too: 2026-12-01T23:59:00"),
-     ("20261201", "katas: adder: due: 20261201 is no date.*like 2026-11-22T23:59:00"),
-     ("22.11.2026", "line 10 is not TOML: due = 22.11.2026 .*times like 2026-11-22T23:59:00"),
-     ("2026-11-31T23:59:00", "line 10: there is no such date or time: 2026-11-31T23:59:00$")],
-)  # fmt: skip
-def test_a_due_time_that_is_none_is_told_with_one_to_write(toy: Kata, due: str, told: str) -> None:
-    cohort = cohorts.make(toy, "")
-    path = cohort.folder / config.CONFIG
-    path.write_text(path.read_text().replace("2026-10-26T23:59:00", due))
-    with pytest.raises(UsageError, match=told):
-        Cohort.find(cohort.folder, cohort.catalog)
-
-
-def test_a_due_time_may_stand_in_quotes(toy: Kata) -> None:
-    cohort = cohorts.make(toy, "")
-    path = cohort.folder / config.CONFIG
-    path.write_text(path.read_text().replace("2026-10-26T23:59:00", '"2026-10-26 23:59"'))
-    assert Cohort.find(cohort.folder, cohort.catalog).due("01-toy/adder") == DUE
-
-
-def test_a_learner_who_is_not_there(toy: Kata) -> None:
-    cohort = cohorts.make(toy, "ada17,Ada,,,,\nbob18,Bob,,,,\n")
-    roster = cohort.roster
-    with pytest.raises(UsageError, match=r"no learner 'Ada' in .*roster\.csv; did you mean ada17"):
-        roster.get("Ada")
-    with pytest.raises(
-        UsageError, match=r"no learner 'zz' in .*roster\.csv; ids are in its column"
-    ):
-        roster.get("zz")
-    assert [each.id for each in roster.chosen(["ADA17", "ada17"])] == ["ada17"]
-    (cohort.folder / "roster.csv").unlink()
-    with pytest.raises(
-        UsageError, match=r"roster\.csv is not there; write it.*id,name,email,source"
-    ):
-        _ = Cohort.find(cohort.folder, cohort.catalog).roster
-
-
-def test_every_bad_row_of_a_roster_is_told_at_once(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "roster.csv"
-    path.write_text(
-        'id,name,email,source\na1,"Lovelace,\nAda",ada@example.com,\n'
-        "a1,Bob,bob@example.com,repo\nA1,Ann,not an address,repo\n,Eve,,\n"
-        "d 4,Dan,,--upload-pack=x\n"
-    )
-    with pytest.raises(UsageError) as caught:
-        Roster.read(path)
-    told = str(caught.value).replace(f"{path}: ", "").splitlines()
-    assert [line.split(" ", 2)[1] for line in told] == ["4:", "5:", "5:", "5:", "6:", "7:", "7:"]
-    assert "id 'a1' stands in line 2 already" in told[0]
-    assert "source 'repo' stands in line 4 already" in "\n".join(told)
-
-
-def test_rows_that_cannot_be_read_hide_no_others(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "roster.csv"
-    path.write_text('id,name\n,Eve\na1,Ada,Countess\nd 4,Dan\nb2,Bob\nc3,"Cyd"x\n')
-    with pytest.raises(UsageError) as caught:
-        Roster.read(path)
-    told = str(caught.value).replace(f"{path}: ", "").splitlines()
-    assert [line.split(":")[0] for line in told] == ["line 2", "line 3", "line 4", "line 6"]
-    assert "3 cells for 2 columns" in told[1]
-    assert "not CSV" in told[3]
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [(b"name,email\nx,y\n", "line 1: no column id"), (b"id,name\na,\xff\n", "line 2: not UTF-8"),
-     (b"id,name\na,b,c\n", "line 2: 3 cells for 2 columns"), (b'id,name\na,"b\n', "not CSV"),
-     (b"id,name,id\n", "comes twice")],
-)  # fmt: skip
-def test_a_file_that_is_no_roster(tmp_path: pathlib.Path, content: bytes, told: str) -> None:
-    (tmp_path / "roster.csv").write_bytes(content)
-    with pytest.raises(UsageError, match=told):
-        Roster.read(tmp_path / "roster.csv")
-
-
-def test_a_roster_as_spreadsheets_write_it(tmp_path: pathlib.Path) -> None:
-    path = tmp_path / "roster.csv"
-    path.write_bytes("\ufeffID;Name;Email;Source;Moodle\r\na1;Zoë;;;77\r\n;;;;\r\n".encode())
-    [learner] = Roster.read(path).learners
-    assert (learner.id, learner.name, learner.extra) == ("a1", "Zoë", {"moodle": "77"})
-
 
 # Folders and the drop folder
 
@@ -247,14 +104,6 @@ def test_what_was_not_there_at_the_last_look_came_later(toy: Kata) -> None:
         assert [each.at for each in store.hand_ins()] == [BEFORE, AFTER]
 
 
-def drop(
-    cohort: Cohort, at: dt.datetime | None = BEFORE, katas: str = "", now: dt.datetime = AFTER
-) -> list[collect.Collected]:
-    with cohort.store() as store:
-        chosen = cohort.chosen(katas.split())
-        return list(collect.from_drop(cohort, store, cohort.folder / "in", chosen, now, at))
-
-
 def dated(path: pathlib.Path, at: dt.datetime = BEFORE) -> None:
     os.utime(path, (at.timestamp(), at.timestamp()))
 
@@ -327,15 +176,6 @@ def link(kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
     member = tarfile.TarInfo("adder.py")
     member.type, member.linkname = kind, "/etc/passwd"
     return member
-
-
-def zipped_link() -> bytes:
-    whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w") as archive:
-        member = zipfile.ZipInfo("adder.py")
-        member.external_attr = (stat.S_IFLNK | 0o777) << 16
-        archive.writestr(member, "/etc/passwd")
-    return whole.getvalue()
 
 
 def with_nul() -> tarfile.TarInfo:
@@ -453,24 +293,6 @@ def test_a_name_says_which_kata_loose_files_are_for(toy: Kata) -> None:
     assert [each.state for each in drop(cohort) if each.learner == "e5"] == ["absent"]
 
 
-def test_names_in_a_zip_without_the_flag_for_utf_8(toy: Kata) -> None:
-    cohort = cohorts.make(toy, "a1,Zoë Müller,,,,\nb2,B,,,,\n")
-    name = "Zoë Müller_13_assignsubmission_file/adder.py"
-    content = zipped({name: RIGHT, "Nemo_14_assignsubmission_file/adder.py": RIGHT})
-    for magic, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
-        start = content.index(magic) + place
-        content = content[: start + 1] + b"\0" + content[start + 2 :]
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.namelist()[0] != name
-    (cohort.folder / "moodle.zip").write_bytes(content)
-    now = dt.datetime.now(dt.UTC)
-    with cohort.store() as store:
-        done = list(uploads.from_moodle(cohort, store, cohort.folder / "moodle.zip",
-                                        cohort.katas, now))  # fmt: skip
-        assert [(each.learner, each.state) for each in done] == [("a1", "new"), ("", "trouble")]
-        assert "14 of moodle.zip, Nemo, fits nobody" in done[1].told
-
-
 def test_without_a_kata_a_broken_archive_is_told_but_not_guessed(toy: Kata) -> None:
     cohorts.second_kata(toy)
     cohort = cohorts.make(toy, "a1,A,,,,\n", katas=("adder", "adder-two"))
@@ -514,153 +336,6 @@ def test_one_folder_that_cannot_be_read_does_not_end_the_rest(
     with cohort.store() as store:
         # What could not be looked at may have been there.
         assert [each.at for each in store.hand_ins(["a1"])] == [BEFORE]
-
-
-# Exports
-
-
-def moodle(cohort: Cohort, files: dict[str, bytes | str], at: dt.datetime | None = None) -> None:
-    export = cohort.folder / "week 3.zip"
-    export.write_bytes(zipped(files))
-    with cohort.store() as store:
-        list(uploads.from_moodle(cohort, store, export, cohort.katas, AFTER, at))
-
-
-PEOPLE = "a1,Ada King Lovelace,,,,\nb2,Müller Jürgen,,,,\nc3,Sam Smith,,,301,901\n" \
-    "d4,Sam Smith,,,302,902\n"  # fmt: skip
-
-
-def test_moodle(toy: Kata) -> None:
-    cohort = cohorts.make(toy, PEOPLE)
-    moodle(cohort, {
-        "Ada King Lovelace_101_assignsubmission_file_/work.zip": zipped({"x/adder.py": "a"}),
-        "Ada King Lovelace_101_assignsubmission_onlinetext_/onlinetext.html": "hello",
-        "Müller Jürgen_102_assignsubmission_file/adder.py": "b",
-        "Müller Jürgen_102_assignsubmission_file/more/x.py": "more",
-        "Participant_302_assignsubmission_file_adder.py": "d",
-        "Sam Smith_303_assignsubmission_file_/adder.py": "nobody knows whose",
-    })  # fmt: skip
-    with cohort.store() as store:
-        assert sorted(kept(store)) == [("a1", "adder", "a"), ("b2", "adder", "b"),
-                                       ("d4", "adder", "d")]  # fmt: skip
-        assert {each.at <= DUE for each in store.hand_ins()} == {True}
-        assert not any("Lovelace" in each.source for each in store.hand_ins())
-        again = list(uploads.from_moodle(
-            cohort, store, cohort.folder / "week 3.zip", cohort.katas, AFTER))  # fmt: skip
-        assert [each.state for each in again] == ["known"] * 3 + ["trouble"]
-        assert "number 303" in again[3].told
-
-
-def test_moodle_at_a_time_that_is_told(toy: Kata) -> None:
-    cohort = cohorts.make(toy, PEOPLE)
-    moodle(cohort, {"Sam Smith_301_assignsubmission_file_/adder.py": "c"}, at=AFTER)
-    with cohort.store() as store:
-        assert [(each.learner, each.at) for each in store.hand_ins()] == [("c3", AFTER)]
-
-
-def test_canvas(toy: Kata, tmp_path: pathlib.Path) -> None:
-    cohort = cohorts.make(toy, PEOPLE)
-    folder = write(tmp_path / "unpacked", {
-        "lovelaceadaking_11_501_adder-1.py": "a",
-        "mullerjurgen_LATE_13_505_work.tar.gz": tarred({"adder.py": "nobody"}),
-        "jürgenmüller_LATE_12_502_work.tar.gz": tarred({"adder.py": "b"}),
-        "901_503_work.zip": zipped({"adder.py": "c"}),
-        "smithsam_902_504_broken.zip": b"PK\3\4",
-    })  # fmt: skip
-    with cohort.store() as store:
-        told = list(uploads.from_canvas(cohort, store, folder, cohort.katas, AFTER))
-        assert sorted(kept(store))[:3] == [
-            ("a1", "adder", "a"), ("b2", "adder", "b"), ("c3", "adder", "c")]  # fmt: skip
-        assert [each.learner for each in told if each.state == "refused"] == ["d4"]
-        late = {each.learner for each in store.hand_ins() if each.at > DUE}
-        assert late == {"b2"}
-
-
-@pytest.mark.parametrize("work", [
-    {"Ada King Lovelace.zip": zipped_link()},
-    {"Ada King Lovelace.zip": b"junk"},
-    {"Ada King Lovelace.zip": zipped({"notes.txt": ""})},
-    {"Ada King Lovelace.py": ""},
-    {"Ada King Lovelace.zip": zipped({}), "Lovelace.txt": ""},
-])  # fmt: skip
-def test_a_refusal_that_is_kept_names_no_file_that_may_name_its_owner(
-    toy: Kata, monkeypatch: pytest.MonkeyPatch, work: dict[str, bytes | str]
-) -> None:
-    cohort = cohorts.make(toy, PEOPLE)
-    place = "Ada King Lovelace_101_assignsubmission_file_"
-    moodle(cohort, {f"{place}/{name}": content for name, content in work.items()})
-    write(cohort.folder / "in", {f"a1/{name}": content for name, content in work.items()})
-    drop(cohort)
-    unpacked = write(cohort.folder / "out", {f"{place}adder.py": "more than nothing"})
-    with cohort.store() as store:
-        monkeypatch.setattr(collect, "MAX_PACKED", 1)
-        list(uploads.from_moodle(cohort, store, unpacked, cohort.katas, AFTER))
-        refusals = {each.refusal or "" for each in store.hand_ins()}
-    assert len(refusals) > 1
-    assert not any("Lovelace" in each for each in refusals), refusals
-
-
-def damaged(content: bytes, old: bytes) -> bytes:
-    """One byte is another where `old` stands."""
-    at = content.index(old)
-    return content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :]
-
-
-def test_a_damaged_export_is_not_a_learners_failure(toy: Kata) -> None:
-    cohort = cohorts.make(toy, PEOPLE)
-    whole = zipped({"smithsam_901_1_adder.py": RIGHT * 9, "smithsam_902_2_adder.py": "d"})
-    # What follows the first member's name is packed.
-    export = cohort.folder / "x.zip"
-    export.write_bytes(damaged(whole, whole[30 + len("smithsam_901_1_adder.py") :][:8]))
-    with cohort.store() as store:
-        told = list(uploads.from_canvas(cohort, store, export, cohort.katas, AFTER))
-        assert [(each.learner, each.state) for each in told] == [("c3", "trouble"), ("d4", "new")]
-        assert told[0].told == "an upload cannot be read from x.zip; download it again"
-        assert kept(store) == [("d4", "adder", "d")]
-
-
-@pytest.mark.parametrize("date", [b"\x00\x00\x00\x00", b"\xff\x7f\x21\x4c"])
-def test_a_member_without_a_date_is_taken(toy: Kata, date: bytes) -> None:
-    """No month, or the 62nd second: some packers write such."""
-    cohort = cohorts.make(toy, PEOPLE)
-    content = bytearray(zipped({"smithsam_901_1_adder.py": RIGHT}))
-    for magic, offset in ((b"PK\3\4", 10), (b"PK\1\2", 12)):
-        at = content.index(magic) + offset
-        content[at : at + 4] = date
-    (cohort.folder / "x.zip").write_bytes(content)
-    with cohort.store() as store:
-        list(uploads.from_canvas(cohort, store, cohort.folder / "x.zip", cohort.katas, AFTER))
-        assert kept(store) == [("c3", "adder", RIGHT)]
-
-
-@pytest.mark.parametrize("content", [b"no zip", zipped({"readme.txt": ""})])
-def test_what_is_no_export(toy: Kata, content: bytes) -> None:
-    cohort = cohorts.make(toy, PEOPLE)
-    (cohort.folder / "x.zip").write_bytes(content)
-    with cohort.store() as store, pytest.raises(UsageError, match="download"):
-        list(uploads.from_moodle(cohort, store, cohort.folder / "x.zip", cohort.katas, AFTER))
-
-
-def test_only_some_learners_and_options_that_go_together(toy: Kata) -> None:
-    cohort = cohorts.make(toy, "a1,Ada A,,,,\nb2,Bob B,,,,\n")
-    root, place = root_of(toy), ["--cohort", str(cohort.folder)]
-    (cohort.folder / "canvas.zip").write_bytes(
-        zipped({"adaa_11_1_adder.py": "a", "bobb_12_2_adder.py": "b"})
-    )
-    (cohort.folder / "moodle.zip").write_bytes(
-        zipped({f"{name}_1{n}_assignsubmission_file_/adder.py": name
-                for n, name in enumerate(("Ada A", "Bob B"))})
-    )  # fmt: skip
-    write(cohort.folder / "in", {"a1.zip": zipped({"adder.py": "in"}), "b2/adder/adder.py": "in"})
-    for source in (["--canvas", "canvas.zip"], ["--moodle", "moodle.zip"], ["--drop", "in"]):
-        given = [source[0], str(cohort.folder / source[1])]
-        done = run(root, "cohort", "collect", "--learner", "b2", *place, *given)
-        assert (done.returncode, done.stdout) == (0, "collected: 1 new\n"), done.stderr
-    with cohort.store() as store:
-        assert {each.learner for each in store.hand_ins()} == {"b2"}
-    done = run(root, "cohort", "collect", "--at", "2026-10-24T23:59", *place)
-    assert done.returncode == 2
-    assert "--at goes with --moodle, --canvas or --drop" in done.stderr
 
 
 # Git
