@@ -460,7 +460,7 @@ class Supervisor:
 
     def _sweep(self) -> None:
         """Ends every process but this one."""
-        for _ in range(200):
+        for _ in range(1000):
             for session in self._sessions.values():
                 self._signal(session)
             if self._owns_namespace:
@@ -469,7 +469,7 @@ class Supervisor:
             self._reap()
             if not self._others():
                 return
-            time.sleep(0.005)
+            time.sleep(0.001)
 
     def _others(self) -> bool:
         if not self._owns_namespace:

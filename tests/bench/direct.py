@@ -1,14 +1,16 @@
 """Hidden tests straight against learner code, in pytest's own process, as ordinary graders do it.
 
-`call` is a function call, `run` and `serve` fork the warm process, as a box does, and files are
-files: no sandbox, no codec, nothing between a test and the code under test.
+`call` is a function call and files are files: no sandbox, no codec, nothing between a test and the
+code under test.
 
 `python -m pytest -p direct hidden` reads its job from the working directory and leaves one line of
-JSON for each behaviour there; the first line is of the process's start, imports included.
+JSON for each behaviour there; the first line is of the process's start, imports included. A command
+or service is a new Python, as `subprocess.run` in an ordinary test would start it.
 
 `python direct.py JOBS MODULE…` is the limit, the least that hidden tests can cost: with everything
-imported it forks a child for each grading. It reads a JSON list of folders from each line of
-standard input, grades them, at most JOBS at once, and answers with an empty line.
+imported it forks a child for each grading, and in there for each command and service. It reads a
+JSON list of folders from each line of standard input, grades them, at most JOBS at once, and
+answers with an empty line.
 """
 
 import atexit
@@ -44,6 +46,8 @@ JOB, RESULTS = "job.msgpack", "results.jsonl"
 #: As the judge starts pytest.
 OPTIONS = ["-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "pytest_timeout",
            "--rootdir=hidden", "hidden"]  # fmt: skip
+#: A new Python that serves an application.
+_UVICORN = "exec python -m uvicorn {} --host 127.0.0.1 --port $PORT --log-level warning"
 #: What pytest, a service and its clients would import only when they need it.
 _LATE = (*(f"_pytest.{name}" for name in default_plugins), "pytest_timeout", "pdb", "numpy",
          "httpcore", "concurrent.futures.thread", "xml.etree.ElementTree", "uvicorn.lifespan.on",
@@ -168,7 +172,10 @@ class Calls(Session):
 
 
 class Process(Session):
-    """A forked process, with its output in files."""
+    """A command or service, with its output in files."""
+
+    #: Whether it goes on in the interpreter that it was forked from, with all its imports.
+    warm = False
 
     def __init__(self, box: DirectBox, kind: str, request: dict[str, Any]) -> None:
         ours, theirs = socket.socketpair()
@@ -241,10 +248,12 @@ class Process(Session):
         if numpy := sys.modules.get("numpy"):
             numpy.random.seed()  # a new interpreter would, and some answers rely on it
         if kind == "serve":
-            own = socket.socket(fileno=3)
-            tasks.serve(own, box.root, request["target"], request["workers"])
+            own, target = socket.socket(fileno=3), request["target"]
+            if isinstance(target, str) and request["workers"] == 1 and not self.warm:
+                target = ["sh", "-c", _UVICORN.format(target)]
+            tasks.serve(own, box.root, target, request["workers"])
         else:
-            tasks.run(box.root, request["argv"], fresh=request["fresh"])
+            tasks.run(box.root, request["argv"], fresh=request["fresh"] or not self.warm)
 
 
 def _ended(work: Callable[[], None]) -> int:
@@ -279,6 +288,7 @@ def _age() -> float:
 
 def main() -> None:
     jobs, plugin = int(sys.argv[1]), sys.modules[__name__]
+    Process.warm = True
     for module in (*_LATE, *sys.argv[2:]):
         importlib.import_module(module)
     gc.collect()
