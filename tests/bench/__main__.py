@@ -66,13 +66,15 @@ def main(
             "date": dt.date.today().isoformat(),
             "machine": machine(),
             "ran": {"katas": [kata.short_name for kata in katas], "submissions": submissions,
-                    "rounds": count, "jobs": jobs, "gradings": figures.gradings * count},
+                    "rounds": count, "jobs": jobs,
+                    "gradings": submissions * len(katas) * count},
             **rounds.summary(figures),
             "one_grading_alone_seconds": figures.alone,
             "surprises": figures.surprises, "parts": {}, "cold": {}, "scale": {},
             "raw": {"start_cpu": figures.start, "cpu_and_wall": {
-                name: [(round(cost.cpu, 2), round(cost.wall, 2)) for cost in costs]
-                for name, costs in figures.cost.items()}},
+                way: {kata: [(round(cost.cpu, 2), round(cost.wall, 2)) for cost in costs]
+                      for kata, costs in by_kata.items()}
+                for way, by_kata in figures.cost.items()}},
         }  # fmt: skip
         _print_rounds(report)
         with contextlib.ExitStack() as stack:
@@ -121,8 +123,9 @@ def _print_rounds(report: Mapping[str, Any]) -> None:
     _say(
         f"{', '.join(ran['katas'])}: {ran['submissions']} submissions each, {ran['rounds']} rounds,"
         f" {ran['jobs']} gradings at once; {report['machine']['processor']}, {CORES} cores,"
-        f" Python {report['machine']['python']}, {report['date']}. Medians, and the least and the"
-        " most of the rounds; of the goals, with any one round left out."
+        f" Python {report['machine']['python']}, {report['date']}. Of each kata the median of"
+        " the rounds, of these the mean; in brackets the least and the most of it with one round"
+        " left out."
     )
     if report["background_cores"] > _QUIET_CORES:
         _say(f"Not to be trusted: up to {report['background_cores']:.1f} cores were busy with"

@@ -6,9 +6,8 @@ import os
 import pathlib
 import platform
 import resource
-import statistics
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from typing import Any, TypeVar
 
 import docker
@@ -91,13 +90,6 @@ def memory_mb(first: Collection[int]) -> float | None:
 def own_memory_mb() -> float:
     """The most that this process, which holds the verdicts, has had resident."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-
-
-def middle(values: Iterable[float]) -> dict[str, float]:
-    """Median and spread, as they stand in the JSON."""
-    listed = list(values)
-    return {"median": round(statistics.median(listed), 4), "min": round(min(listed), 4),
-            "max": round(max(listed), 4)}  # fmt: skip
 
 
 def machine() -> dict[str, Any]:

@@ -12,9 +12,11 @@ from grader.engines.base import Engine
 from grader.grading import Task, new_seed
 from grader.submission import collect
 from grader.verify import REFERENCE, STARTER, answers
-from tests.bench.meter import CORES, Spent, background, middle, spent
+from tests.bench.meter import CORES, Spent, background, spent
 from tests.bench.ways import Limit, Naive, Ours, Result, Way
 
+#: Numbers of those that are counted.
+Rounds = Collection[int]
 #: Over so many submissions of each kata the start of slots is spread: a cohort's, in one run.
 COHORT = 50
 #: Whose limit is not that of the host's Python.
@@ -25,11 +27,12 @@ _RATIOS, _TIMES_LIMIT = {"docker": 15, "bubblewrap": 20}, 1.5
 
 @dataclasses.dataclass
 class Figures:
-    """What was measured. Lists have one entry for each round; costs are sums over all katas."""
+    """What was measured. Lists have one entry for each round."""
 
-    gradings: int  # of each way, in each round
-    katas: int
-    cost: dict[str, list[Spent]]
+    katas: list[str]
+    submissions: int  # of each kata, in each round
+    #: By way and kata: what its submissions cost, all together.
+    cost: dict[str, dict[str, list[Spent]]]
     #: CPU seconds that the start of slots for all katas takes, by engine.
     start: dict[str, list[float]]
     #: Seconds of one grading of the reference with nothing beside it, by kata and way.
@@ -43,7 +46,7 @@ def compare(
     tell: Callable[[str], None],
 ) -> Figures:  # fmt: skip
     """Kata by kata, so that few slots are warm at a time."""
-    figures = Figures(submissions * len(katas), len(katas), {}, {}, {}, [])
+    figures = Figures([kata.short_name for kata in katas], submissions, {}, {}, {}, [])
     for kata in katas:
         with contextlib.ExitStack() as stack:
             ways = all_ways(kata.contract.preload, engines, jobs, stack)
@@ -62,8 +65,8 @@ def compare(
                 for way in ways[number % len(ways) :] + ways[: number % len(ways)]:
                     tell(f"{kata.short_name}: round {number + 1}, {way.name}")
                     cost, outcomes = spent(other, way.batch, tasks)
-                    costs = figures.cost.setdefault(way.name, [Spent()] * rounds)
-                    costs[number] += cost
+                    figures.cost.setdefault(way.name, {}).setdefault(kata.short_name, [])
+                    figures.cost[way.name][kata.short_name].append(cost)
                     figures.surprises += _surprises(way.name, tasks, outcomes)
     with contextlib.ExitStack() as stack:
         preload = {module for kata in katas for module in kata.contract.preload}
@@ -96,37 +99,74 @@ def all_ways(
 
 
 def summary(figures: Figures) -> dict[str, Any]:
-    """Seconds per grading and what follows from them, in medians of the rounds.
+    """Seconds per grading and what follows from them.
 
-    The goals' ratios are of these medians; their spread is what comes of leaving out one round
-    after the other.
+    Of each kata the median of the rounds, of these the mean: what disturbs a round of one kata does
+    not count. A way is set against the limit pair by pair. Spread is what comes of leaving out one
+    round after the other.
     """
-    each, share = figures.gradings, {}
-    cpu: dict[str, list[float]] = {}
-    for way, costs in figures.cost.items():
-        share[way] = [start / (COHORT * figures.katas)
-                      for start in figures.start.get(way, [0.0] * len(costs))]  # fmt: skip
-        cpu[way] = [cost.cpu / each + start for cost, start in zip(costs, share[way], strict=True)]
-    least = {way: cpu.get(_LIMITS.get(way, "limit"), cpu["limit"]) for way in cpu}
-    over = {way: _pairs(lambda own, limit: own - limit, seconds, least[way])
-            for way, seconds in cpu.items()}  # fmt: skip
+    rounds = range(len(figures.cost["limit"][figures.katas[0]]))
+
+    def mean(rounds: Rounds, amount: Callable[[str, int], float]) -> float:
+        medians = (statistics.median(amount(kata, number) for number in rounds)
+                   for kata in figures.katas)  # fmt: skip
+        return statistics.fmean(medians) / figures.submissions
+
+    def cpu(way: str, rounds: Rounds) -> float:
+        return mean(rounds, lambda *at: cost(way, *at).cpu) + start(way, rounds)
+
+    def least(way: str, rounds: Rounds) -> float:
+        return cpu(limit(way), rounds)
+
+    def over(way: str, rounds: Rounds) -> float:
+        pairs = mean(rounds, lambda *at: cost(way, *at).cpu - cost(limit(way), *at).cpu)
+        return pairs + start(way, rounds)
+
+    def wall(way: str, rounds: Rounds) -> float:
+        return mean(rounds, lambda *at: cost(way, *at).wall)
+
+    def start(way: str, rounds: Rounds) -> float:
+        starts = figures.start.get(way)
+        share = statistics.median(starts[number] for number in rounds) if starts else 0.0
+        return share / (COHORT * len(figures.katas))
+
+    def cost(way: str, kata: str, number: int) -> Spent:
+        return figures.cost[way][kata][number]
+
+    def limit(way: str) -> str:
+        return own if (own := _LIMITS.get(way, "limit")) in figures.cost else "limit"
+
+    def times_limit(way: str, rounds: Rounds) -> float:
+        return 1 + over(way, rounds) / least(way, rounds)
+
+    def naive_times(way: str, rounds: Rounds) -> float:
+        # What cannot be told from nothing is taken for a thousandth.
+        naive = over("naive", rounds)
+        return naive / max(over(way, rounds), naive / 1000)
+
+    def spread(value: Callable[[str, Rounds], float], way: str) -> dict[str, float]:
+        fewer = [value(way, set(rounds) - {number}) for number in rounds if len(rounds) > 1]
+        whole = value(way, rounds)
+        told = {"median": whole, "min": min([whole, *fewer]), "max": max([whole, *fewer])}
+        return {name: round(number, 4) for name, number in told.items()}
+
     ways = {way: {
-        "cpu_seconds": middle(seconds),
-        "of_which_start": middle(share[way]),
-        "times_limit": middle(_pairs(lambda own, limit: own / limit, seconds, least[way])),
-        "overhead_seconds": middle(over[way]),
-        "wall_seconds": middle(cost.wall / each for cost in figures.cost[way]),
-        "per_minute": middle(60 * each / cost.wall for cost in figures.cost[way]),
-        "per_minute_by_cpu": middle(60 * CORES / own for own in seconds),
-    } for way, seconds in cpu.items()}  # fmt: skip
+        "cpu_seconds": spread(cpu, way),
+        "of_which_start": spread(start, way),
+        "times_limit": spread(times_limit, way),
+        "overhead_seconds": spread(over, way),
+        "wall_seconds": spread(wall, way),
+        "per_minute": spread(lambda *of: 60 / wall(*of), way),
+        "per_minute_by_cpu": spread(lambda *of: 60 * CORES / cpu(*of), way),
+    } for way in figures.cost}  # fmt: skip
     goals = []
     for way in figures.start:
-        if "naive" in over:
-            ratio = _of_medians(over["naive"], over[way])
+        if "naive" in figures.cost:
+            ratio = spread(naive_times, way)
             goals.append(_goal(f"naive overhead / {way}'s", ratio, least=_RATIOS[way]))
-        ratio = _of_medians(cpu[way], least[way])
-        goals.append(_goal(f"{way}'s CPU / limit's", ratio, most=_TIMES_LIMIT))
-    background = max(cost.background for costs in figures.cost.values() for cost in costs)
+        goals.append(_goal(f"{way}'s CPU / limit's", spread(times_limit, way), most=_TIMES_LIMIT))
+    background = max(each.background for katas in figures.cost.values()
+                     for costs in katas.values() for each in costs)  # fmt: skip
     return {"ways": ways, "goals": goals, "background_cores": background}
 
 
@@ -135,26 +175,6 @@ def _goal(
 ) -> dict[str, Any]:
     goal = f"at least {least}" if least else f"at most {most}"
     return {"what": what, "came": came, "goal": goal, "met": least <= came["median"] <= most}
-
-
-def _of_medians(one: Sequence[float], other: Sequence[float]) -> dict[str, float]:
-    """Ratio of the medians. What cannot be told from nothing is taken for a thousandth."""
-
-    def ratio(rounds: Collection[int]) -> float:
-        above, below = (statistics.median(costs[number] for number in rounds)
-                        for costs in (one, other))  # fmt: skip
-        return above / max(below, above / 1000)
-
-    rounds = range(len(one))
-    without_one = [ratio(set(rounds) - {number}) for number in rounds] if len(one) > 1 else [0.0]
-    return {"median": round(ratio(rounds), 3), "min": round(min(without_one), 3),
-            "max": round(max(without_one), 3)}  # fmt: skip
-
-
-def _pairs(
-    work: Callable[[float, float], float], one: Sequence[float], other: Sequence[float]
-) -> list[float]:
-    return [work(*pair) for pair in zip(one, other, strict=True)]
 
 
 def _mixed(kata: Kata, count: int, number: int) -> list[str]:
