@@ -1241,7 +1241,7 @@ def test_whole_decision(submission, rng):
         world = drawn(rng, calm=number > 2)
         findings, blast = worked_out(world)
         blocked = any(kind in BLOCKING for kind, _, _ in findings)
-        approved = bool(rng.random() < 0.4)
+        approved = bool(rng.random() < 0.4) or number == 4
         world.approval = world.approve() if approved else None
         verdict = "block" if blocked else "allow" if approved or not findings else "needs-approval"
         managed = sum(resource["mode"] == "managed" for _, resource in world.state)
@@ -1256,7 +1256,7 @@ def test_whole_decision(submission, rng):
 
 
 def drawn(rng: np.random.Generator, calm: bool) -> World:
-    """An environment, and a plan that does a bit of everything."""
+    """An environment, and a plan that does a bit of everything; of a calm one nothing blocks."""
     world = World(rng)
     names = [world.word() for _ in range(3)]
     first, second, third = names
@@ -1290,9 +1290,11 @@ def drawn(rng: np.random.Generator, calm: bool) -> World:
             type, *actions, modules=modules(), key=world.key(), was=was, will=will,
             unknown=unknown, previous=previous, deposed=deposed, managed=managed,
         )  # fmt: skip
+    if not calm:
+        world.change(world.pick(world.stateful), "forget")
     world.untouched(int(rng.integers(0, 5)))
     managed = sum(resource["mode"] == "managed" for _, resource in world.state)
-    world.policy["minimum_managed"] = max(0, managed + int(rng.integers(-8, 2)))
+    world.policy["minimum_managed"] = max(0, managed + int(rng.integers(-8, 1 if calm else 2)))
     touched = worked_out(world)[1]
     world.policy["max_changes"] = max(0, touched + int(rng.integers(-2, 9)))
     return world
