@@ -71,10 +71,10 @@ def main(
             **rounds.summary(figures),
             "one_grading_alone_seconds": figures.alone,
             "surprises": figures.surprises, "parts": {}, "cold": {}, "scale": {},
-            "raw": {"start_cpu": figures.start, "cpu_and_wall": {
-                way: {kata: [(round(cost.cpu, 2), round(cost.wall, 2)) for cost in costs]
-                      for kata, costs in by_kata.items()}
-                for way, by_kata in figures.cost.items()}},
+            "raw": {"start_cpu": figures.start, "cpu_and_limit": {
+                way: {kata: [(round(pair.way.cpu, 2), round(pair.limit.cpu, 2)) for pair in pairs]
+                      for kata, pairs in by_kata.items()}
+                for way, by_kata in figures.pairs.items()}},
         }  # fmt: skip
         _print_rounds(report)
         with contextlib.ExitStack() as stack:
@@ -123,9 +123,8 @@ def _print_rounds(report: Mapping[str, Any]) -> None:
     _say(
         f"{', '.join(ran['katas'])}: {ran['submissions']} submissions each, {ran['rounds']} rounds,"
         f" {ran['jobs']} gradings at once; {report['machine']['processor']}, {CORES} cores,"
-        f" Python {report['machine']['python']}, {report['date']}. Of each kata the median of"
-        " the rounds, of these the mean; in brackets the least and the most of it with one round"
-        " left out."
+        f" Python {report['machine']['python']}, {report['date']}. Of each kata the median,"
+        " of these the mean; in brackets where 9 of 10 draws of as many pairs lie."
     )
     if report["background_cores"] > _QUIET_CORES:
         _say(f"Not to be trusted: up to {report['background_cores']:.1f} cores were busy with"

@@ -1,11 +1,11 @@
-"""The rounds: all ways grade the same submissions, one way after the other, again and again."""
+"""The rounds: all ways grade the same submissions, each right beside the limit, again and again."""
 
 import contextlib
 import dataclasses
 import random
 import statistics
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from grader.catalog import Kata
 from grader.engines.base import Engine
@@ -15,25 +15,34 @@ from grader.verify import REFERENCE, STARTER, answers
 from tests.bench.meter import CORES, Spent, background, spent
 from tests.bench.ways import Limit, Naive, Ours, Result, Way
 
-#: Numbers of those that are counted.
-Rounds = Collection[int]
 #: Over so many submissions of each kata the start of slots is spread: a cohort's, in one run.
 COHORT = 50
 #: Whose limit is not that of the host's Python.
-_LIMITS = dict.fromkeys(("limit in image", "naive", "docker"), "limit in image")
+_LIMITS = dict.fromkeys(("naive", "docker"), "limit in image")
+#: How often a round sets a way against its limit. The naive way is so far off that once will do.
+_TURNS = {"naive": 1, "docker": 2, "bubblewrap": 2}
 #: How many times ours the naive way's overhead must be, and how many times the limit's our CPU.
 _RATIOS, _TIMES_LIMIT = {"docker": 15, "bubblewrap": 20}, 1.5
+#: How often the pairs are drawn anew to see what else could have come, and the share that counts.
+_DRAWS, _SHARE = 1000, 0.9
+
+
+class Pair(NamedTuple):
+    """What the same submissions cost in a way, and at the limit right before or after."""
+
+    way: Spent
+    limit: Spent
 
 
 @dataclasses.dataclass
 class Figures:
-    """What was measured. Lists have one entry for each round."""
+    """What was measured."""
 
     katas: list[str]
     submissions: int  # of each kata, in each round
-    #: By way and kata: what its submissions cost, all together.
-    cost: dict[str, dict[str, list[Spent]]]
-    #: CPU seconds that the start of slots for all katas takes, by engine.
+    #: By way and kata.
+    pairs: dict[str, dict[str, list[Pair]]]
+    #: CPU seconds that the start of slots for all katas takes, by engine, one for each round.
     start: dict[str, list[float]]
     #: Seconds of one grading of the reference with nothing beside it, by kata and way.
     alone: dict[str, dict[str, float]]
@@ -45,15 +54,20 @@ def compare(
     katas: Sequence[Kata], engines: Sequence[Engine], submissions: int, rounds: int, jobs: int,
     tell: Callable[[str], None],
 ) -> Figures:  # fmt: skip
-    """Kata by kata, so that few slots are warm at a time."""
+    """Kata by kata, so that few slots are warm at a time.
+
+    What the machine's host does to it changes within minutes, by more than our overhead is. So each
+    way has the limit measured right beside it, before and after in turn.
+    """
     figures = Figures([kata.short_name for kata in katas], submissions, {}, {}, {}, [])
     for kata in katas:
+        name = kata.short_name
         with contextlib.ExitStack() as stack:
-            ways = all_ways(kata.contract.preload, engines, jobs, stack)
-            alone = figures.alone.setdefault(kata.short_name, {})
+            ways = {way.name: way for way in all_ways(kata.contract.preload, engines, jobs, stack)}
+            alone = figures.alone.setdefault(name, {})
             reference = _tasks(kata, [REFERENCE])
-            for way in ways:
-                tell(f"{kata.short_name}: {way.name}, one grading alone")
+            for way in ways.values():
+                tell(f"{name}: {way.name}, one grading alone")
                 way.batch(_quick(kata, 1))
                 alone[way.name] = round(spent(0.0, way.batch, reference)[0].wall, 3)
                 # A slot that is one of several is made ready in another way.
@@ -61,13 +75,16 @@ def compare(
             for number in range(rounds):
                 tasks = _tasks(kata, _mixed(kata, submissions, number))
                 other = background()
-                # Each round begins with another way, so that whatever drifts hits all alike.
-                for way in ways[number % len(ways) :] + ways[: number % len(ways)]:
-                    tell(f"{kata.short_name}: round {number + 1}, {way.name}")
-                    cost, outcomes = spent(other, way.batch, tasks)
-                    figures.cost.setdefault(way.name, {}).setdefault(kata.short_name, [])
-                    figures.cost[way.name][kata.short_name].append(cost)
-                    figures.surprises += _surprises(way.name, tasks, outcomes)
+                for way, turns in _TURNS.items():
+                    for turn in range(turns if way in ways else 0):
+                        tell(f"{name}: round {number + 1}, {way}")
+                        costs = {}
+                        both = [_limit(way, ways), way]
+                        for each in both if (number + turn) % 2 else reversed(both):
+                            costs[each], outcomes = spent(other, ways[each].batch, tasks)
+                            figures.surprises += _surprises(each, tasks, outcomes)
+                        pair = Pair(costs[way], costs[both[0]])
+                        figures.pairs.setdefault(way, {}).setdefault(name, []).append(pair)
     with contextlib.ExitStack() as stack:
         preload = {module for kata in katas for module in kata.contract.preload}
         limit = Limit(sorted(preload), jobs, stack)
@@ -98,83 +115,81 @@ def all_ways(
     return [Limit(preload, jobs, stack), *inside, *(Ours(e, jobs, stack) for e in engines)]
 
 
+def _limit(way: str, ways: Collection[str]) -> str:
+    own = _LIMITS.get(way, "limit")
+    return own if own in ways else "limit"
+
+
 def summary(figures: Figures) -> dict[str, Any]:
-    """Seconds per grading and what follows from them.
+    """Seconds per grading and what follows from them, with the range of 9 out of 10 draws.
 
-    Of each kata the median of the rounds, of these the mean: what disturbs a round of one kata does
-    not count. A way is set against the limit pair by pair. Spread is what comes of leaving out one
-    round after the other.
+    Of each kata the median of its pairs, of these the mean. A draw takes as many pairs of each
+    kata, at random, some of them more than once (the bootstrap): so much may another run differ. A
+    goal is met if the worse end of its range meets it.
     """
-    rounds = range(len(figures.cost["limit"][figures.katas[0]]))
-
-    def mean(rounds: Rounds, amount: Callable[[str, int], float]) -> float:
-        medians = (statistics.median(amount(kata, number) for number in rounds)
-                   for kata in figures.katas)  # fmt: skip
-        return statistics.fmean(medians) / figures.submissions
-
-    def cpu(way: str, rounds: Rounds) -> float:
-        return mean(rounds, lambda *at: cost(way, *at).cpu) + start(way, rounds)
-
-    def least(way: str, rounds: Rounds) -> float:
-        return cpu(limit(way), rounds)
-
-    def over(way: str, rounds: Rounds) -> float:
-        pairs = mean(rounds, lambda *at: cost(way, *at).cpu - cost(limit(way), *at).cpu)
-        return pairs + start(way, rounds)
-
-    def wall(way: str, rounds: Rounds) -> float:
-        return mean(rounds, lambda *at: cost(way, *at).wall)
-
-    def start(way: str, rounds: Rounds) -> float:
-        starts = figures.start.get(way)
-        share = statistics.median(starts[number] for number in rounds) if starts else 0.0
-        return share / (COHORT * len(figures.katas))
-
-    def cost(way: str, kata: str, number: int) -> Spent:
-        return figures.cost[way][kata][number]
-
-    def limit(way: str) -> str:
-        return own if (own := _LIMITS.get(way, "limit")) in figures.cost else "limit"
-
-    def times_limit(way: str, rounds: Rounds) -> float:
-        return 1 + over(way, rounds) / least(way, rounds)
-
-    def naive_times(way: str, rounds: Rounds) -> float:
-        # What cannot be told from nothing is taken for a thousandth.
-        naive = over("naive", rounds)
-        return naive / max(over(way, rounds), naive / 1000)
-
-    def spread(value: Callable[[str, Rounds], float], way: str) -> dict[str, float]:
-        fewer = [value(way, set(rounds) - {number}) for number in rounds if len(rounds) > 1]
-        whole = value(way, rounds)
-        told = {"median": whole, "min": min([whole, *fewer]), "max": max([whole, *fewer])}
-        return {name: round(number, 4) for name, number in told.items()}
-
-    ways = {way: {
-        "cpu_seconds": spread(cpu, way),
-        "of_which_start": spread(start, way),
-        "times_limit": spread(times_limit, way),
-        "overhead_seconds": spread(over, way),
-        "wall_seconds": spread(wall, way),
-        "per_minute": spread(lambda *of: 60 / wall(*of), way),
-        "per_minute_by_cpu": spread(lambda *of: 60 * CORES / cpu(*of), way),
-    } for way in figures.cost}  # fmt: skip
-    goals = []
+    dice = random.Random(0)
+    came = _from(figures, list)
+    draws = [_from(figures, lambda of: dice.choices(of, k=len(of))) for _ in range(_DRAWS)]
+    ways, goals = {}, []
+    for way, columns in came.items():
+        ways[way] = {name: _range(value, [drawn[way][name] for drawn in draws])
+                     for name, value in columns.items()}  # fmt: skip
     for way in figures.start:
-        if "naive" in figures.cost:
-            ratio = spread(naive_times, way)
+        if "naive" in came:
+            ratio = _range(_naive_times(came, way), [_naive_times(drawn, way) for drawn in draws])
             goals.append(_goal(f"naive overhead / {way}'s", ratio, least=_RATIOS[way]))
-        goals.append(_goal(f"{way}'s CPU / limit's", spread(times_limit, way), most=_TIMES_LIMIT))
-    background = max(each.background for katas in figures.cost.values()
-                     for costs in katas.values() for each in costs)  # fmt: skip
-    return {"ways": ways, "goals": goals, "background_cores": background}
+        goals.append(_goal(f"{way}'s CPU / limit's", ways[way]["times_limit"], most=_TIMES_LIMIT))
+    busy = max(cost.background for katas in figures.pairs.values() for pairs in katas.values()
+               for pair in pairs for cost in pair)  # fmt: skip
+    return {"ways": ways, "goals": goals, "background_cores": busy}
+
+
+def _from(figures: Figures, draw: Callable[[list[Any]], list[Any]]) -> dict[str, dict[str, float]]:
+    """Each way's columns, from what `draw` takes of each list of measurements."""
+    limits, others = {}, {}
+    for way, katas in figures.pairs.items():
+        drawn = [draw(pairs) for pairs in katas.values()]
+
+        def mean(amount: Callable[[Pair], float], drawn: list[list[Pair]] = drawn) -> float:
+            medians = [statistics.median(map(amount, pairs)) for pairs in drawn]
+            return statistics.fmean(medians) / figures.submissions
+
+        starts = draw(figures.start.get(way, [0.0]))
+        start = statistics.median(starts) / (COHORT * len(figures.katas))
+        least = mean(lambda pair: pair.limit.cpu)
+        over = mean(lambda pair: pair.way.cpu - pair.limit.cpu) + start
+        others[way] = _columns(least, over, mean(lambda pair: pair.way.wall), start)
+        limit = _limit(way, figures.alone[figures.katas[0]])
+        limits[limit] = _columns(least, 0.0, mean(lambda pair: pair.limit.wall), 0.0)
+    return {**dict(sorted(limits.items())), **others}
+
+
+def _columns(least: float, over: float, wall: float, start: float) -> dict[str, float]:
+    cpu = least + over
+    return {"cpu_seconds": cpu, "of_which_start": start, "times_limit": cpu / least,
+            "overhead_seconds": over, "wall_seconds": wall, "per_minute": 60 / wall,
+            "per_minute_by_cpu": 60 * CORES / cpu}  # fmt: skip
+
+
+def _naive_times(ways: Mapping[str, Mapping[str, float]], way: str) -> float:
+    # What cannot be told from nothing is taken for a thousandth.
+    naive = ways["naive"]["overhead_seconds"]
+    return naive / max(ways[way]["overhead_seconds"], naive / 1000)
+
+
+def _range(value: float, drawn: Sequence[float]) -> dict[str, float]:
+    ordered = sorted(drawn)
+    outside = round(len(ordered) * (1 - _SHARE) / 2)
+    told = {"median": value, "min": ordered[outside], "max": ordered[-1 - outside]}
+    return {name: round(number, 4) for name, number in told.items()}
 
 
 def _goal(
     what: str, came: Mapping[str, float], least: float = 0, most: float = float("inf")
 ) -> dict[str, Any]:
     goal = f"at least {least}" if least else f"at most {most}"
-    return {"what": what, "came": came, "goal": goal, "met": least <= came["median"] <= most}
+    met = least <= came["min"] and came["max"] <= most
+    return {"what": what, "came": came, "goal": goal, "met": met}
 
 
 def _mixed(kata: Kata, count: int, number: int) -> list[str]:
